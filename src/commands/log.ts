@@ -1,0 +1,69 @@
+import type { Position, Recorded, Sealed } from '../event.js';
+
+/** A run of a log, as it was when it was read. */
+export interface Batch {
+  readonly records: readonly Recorded[];
+  /** The oldest position that the log still held; a reader that asked for older ones lost them. */
+  readonly first: Position;
+}
+
+export interface Bounds {
+  /** Names this incarnation of the workspace: another one after a deletion. `[0-9a-z]{8}`. */
+  readonly epoch: string;
+  /** The oldest position still held; equals `next` when there is none. */
+  readonly first: Position;
+  /** The position that the next append will get. */
+  readonly next: Position;
+}
+
+/** What of a log may be forgotten: nothing, where a bound is absent. */
+export interface Retention {
+  readonly maxAgeMs?: number;
+  readonly maxBytes?: number;
+}
+
+/**
+ * The write side: one totally ordered log per workspace.
+ *
+ * A back end keeps every record that it has acknowledged, through a crash of the process or of the
+ * machine, and never gives a position twice within an epoch. It holds bytes and does not look inside
+ * them. Validation, authorisation, idempotency, fan-out and history are not its job.
+ *
+ * Every method of a workspace without a log fails with `workspace-not-found`, and every method with
+ * `unavailable` when the log cannot be reached within the configured time.
+ */
+export interface EventLog {
+  /**
+   * Appends all records, in order and without one of another append between them, or none. Resolves with the position
+   * of the first once they are durable; they stand at consecutive positions. Appends to one
+   * workspace are ordered as they were called; they may run at the same time.
+   */
+  append(workspace: string, records: readonly Sealed[]): Promise<Position>;
+
+  /**
+   * The records after a position, in order, as many as fit into `limitBytes`, at least one. Empty at
+   * the head. Where `after` is older than all that is held, it begins with the oldest held.
+   */
+  read(workspace: string, after: Position, limitBytes: number): Promise<Batch>;
+
+  /**
+   * As `read`, again and again; waits at the head, and sees a record as soon as it is durable.
+   * Nothing is read ahead: a slow consumer slows the reading down. Ends when the signal aborts;
+   * fails with `workspace-not-found` when the log is dropped.
+   */
+  follow(workspace: string, after: Position, signal: AbortSignal): AsyncIterable<Batch>;
+
+  bounds(workspace: string): Promise<Bounds>;
+
+  /** The position after which come the records accepted (`createdAt`) at or after a time, in epoch milliseconds. */
+  seek(workspace: string, time: number): Promise<Position>;
+
+  /** Makes the log of a workspace; without effect where there is one. */
+  create(workspace: string, retention: Retention): Promise<Bounds>;
+
+  /** Deletes it with all its records; without effect where there is none. */
+  drop(workspace: string): Promise<void>;
+
+  /** Lets running appends end, then releases everything. */
+  close(): Promise<void>;
+}

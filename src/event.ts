@@ -1,0 +1,100 @@
+/** The nouns of the service: what a producer sends, what is recorded, and where it stands. */
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+declare const brand: unique symbol;
+
+/**
+ * Where an event stands in its workspace's log: grows, not necessarily by one, from 0. On Kafka it
+ * is the offset.
+ */
+export type Position = number & { readonly [brand]: 'Position' };
+
+/** The position before every event: what a reader that wants all of them has seen so far. */
+export const BEFORE_FIRST = -1 as Position;
+
+/** Who receives an event, where not every reader of the workspace should. */
+export interface Target {
+  userId?: string;
+  sessionId?: string;
+  connectionId?: string;
+  topic?: string;
+}
+
+export interface Options {
+  /** `false` keeps the event out of the history (search, export), not out of the log. */
+  persist?: boolean;
+}
+
+/** What a producer sends. `schemas/openapi.yaml` holds its schema. */
+export interface Draft {
+  id?: string;
+  type: string;
+  payload: JsonObject;
+  target?: Target;
+  options?: Options;
+  /** When it happened, RFC 3339. Without it, it happened when it was accepted. */
+  time?: string;
+}
+
+/** Where an event came from. Set by the server alone: a producer cannot forge it. */
+export interface Source {
+  userId?: string;
+  sessionId?: string;
+  workspaceId: string;
+  correlationId: string;
+  connectionId: string;
+  ip?: string;
+  host?: string;
+  app?: string;
+  traceparent?: string;
+}
+
+/** What an event of type `error` says of the failure it reports; never a stack. */
+export interface EventError {
+  code: string;
+  message: string;
+}
+
+/** What is recorded. */
+export interface Event {
+  id: string;
+  type: string;
+  workspaceId: string;
+  /** When it happened: the producer's own words, RFC 3339. */
+  time: string;
+  /** When it was accepted: ISO 8601 in UTC with milliseconds, never decreasing within a workspace on one node. */
+  createdAt: string;
+  source: Source;
+  target?: Target;
+  payload: JsonObject;
+  options?: Options;
+  error?: EventError;
+}
+
+/** An event with its only serialisation: the bytes that are stored, framed, exported and returned. */
+export interface Sealed {
+  readonly event: Event;
+  readonly bytes: Uint8Array;
+}
+
+/** An event as the log holds it. Parsed at most once, and only when somebody looks inside. */
+export class Recorded {
+  readonly position: Position;
+  readonly bytes: Uint8Array;
+  #event: Event | undefined;
+
+  constructor(position: Position, bytes: Uint8Array, event?: Event) {
+    this.position = position;
+    this.bytes = bytes;
+    this.#event = event;
+  }
+
+  get event(): Event {
+    this.#event ??= JSON.parse(
+      Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString(),
+    ) as Event;
+    return this.#event;
+  }
+}
