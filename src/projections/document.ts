@@ -1,0 +1,151 @@
+import type { Event, Json } from '../event.js';
+
+/**
+ * What every back end indexes of an event, computed in one place, so that a filter means the same
+ * in each of them and on the live path.
+ */
+
+/** A scalar and where it stands: the keys from the event down, joined by dots, without array indices. */
+export interface Leaf {
+  readonly path: string;
+  readonly value: string | number | boolean;
+}
+
+/**
+ * Each value becomes an entry of an index. Without a limit, one event of a megabyte (`[1,1,1,…]`)
+ * makes half a million of them and holds up the events of every other workspace behind it.
+ */
+export const documentLeavesMax = 10_000;
+
+/** A filter cannot name a longer path, so a longer one is not worth an index entry. */
+export const pathLengthMax = 1_024;
+
+/** In code points. Longer runs are no words (base64, say); both sides of a search cut them alike. */
+export const wordLengthMax = 64;
+
+/**
+ * The scalars of source, target and payload; null counts as absent.
+ *
+ * @throws Error with a reason for the dead-letter log when there are over `documentLeavesMax`.
+ */
+export function leaves(event: Event): Leaf[] {
+  const found: Leaf[] = [];
+  visit(event, (path, value) => {
+    if (typeof value !== 'object') {
+      found.push({ path, value });
+      refuseOver(documentLeavesMax, found.length);
+    }
+  });
+  return found;
+}
+
+/**
+ * Every path in source, target and payload with a value, object or scalar, each once: what `exists`
+ * is true of, beside the fields that every event has. An array is where its elements are.
+ *
+ * @throws Error as `leaves` does: empty objects have no leaves, but paths.
+ */
+export function paths(event: Event): string[] {
+  const found = new Set<string>();
+  visit(event, (path) => {
+    found.add(path);
+    refuseOver(documentLeavesMax, found.size);
+  });
+  return [...found];
+}
+
+/** The words of every text in the payload, keys aside: what `$text` looks in. */
+export function textWords(event: Event): Set<string> {
+  const found = new Set<string>();
+  const pending: Json[] = [event.payload];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (typeof value === 'string') {
+      for (const word of words(value)) {
+        found.add(word);
+      }
+    } else if (typeof value === 'object' && value !== null) {
+      for (const child of Object.values(value)) {
+        pending.push(child);
+      }
+    }
+  }
+  return found;
+}
+
+/** The one tokeniser: runs of letters, marks and digits, with case and compatibility forms folded. */
+export function words(text: string): string[] {
+  return (
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
+  ).map(cut);
+}
+
+function cut(word: string): string {
+  // A code point takes at most two units, so the slice spares spreading a megabyte.
+  return word.length <= wordLengthMax
+    ? word
+    : [...word.slice(0, 2 * wordLengthMax)].slice(0, wordLengthMax).join('');
+}
+
+const rfc3339 =
+  /^(\d{4}-\d\d-(\d\d))(?:[Tt ]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))?$/;
+
+/**
+ * An RFC 3339 date-time, or date (midnight UTC), in epoch milliseconds, finer fractions cut off;
+ * NaN for anything else. `Date.parse` alone takes much more, the 30th of February as the 2nd of
+ * March among it, and knows no leap second.
+ */
+export function instant(text: string): number {
+  const match = rfc3339.exec(text);
+  if (!match) {
+    return NaN;
+  }
+  const [, date, day, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match;
+  if (new Date(`${String(date)}T00:00:00Z`).getUTCDate() !== Number(day)) {
+    return NaN;
+  }
+  const leap = seconds === '60';
+  const clock = `${minutes}:${leap ? '59' : seconds}${fraction}${zone.toUpperCase()}`;
+  return Date.parse(`${String(date)}T${clock}`) + (leap ? 1_000 : 0);
+}
+
+/**
+ * Every value of source, target and payload that is neither null nor an array, in no order. A
+ * list of what is pending, not recursion: a few kilobytes of `[` would exhaust the stack.
+ */
+function visit(event: Event, each: (path: string, value: Exclude<Json, null>) => void): void {
+  const { source, target = {}, payload } = event;
+  const pending: [string, Json | undefined][] = [];
+  const enter = (prefix: string, object: object): void => {
+    for (const [key, child] of Object.entries(object)) {
+      pending.push([`${prefix}.${key}`, child as Json | undefined]);
+    }
+  };
+  enter('source', source);
+  enter('target', target);
+  enter('payload', payload);
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    const [path, value] = next;
+    if (value === null || value === undefined || path.length > pathLengthMax) {
+      continue;
+    }
+    if (Array.isArray(value)) {
+      for (const element of value) {
+        pending.push([path, element]);
+      }
+      continue;
+    }
+    each(path, value);
+    if (typeof value === 'object') {
+      enter(path, value);
+    }
+  }
+}
+
+function refuseOver(max: number, count: number): void {
+  if (count > max) {
+    throw new Error(`has more than ${max.toLocaleString('en')} values to index`);
+  }
+}
