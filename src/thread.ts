@@ -1,5 +1,6 @@
-import { parentPort, Worker } from 'node:worker_threads';
-import { ServiceError, type ErrorCode } from './errors.js';
+import { AssertionError } from 'node:assert/strict';
+import { parentPort, Worker, type TransferListItem } from 'node:worker_threads';
+import { ServiceError, type ErrorCode, type ErrorDetails } from './errors.js';
 
 /** What a thread offers: methods whose arguments and results survive structured cloning. */
 type Api = Record<string, (...args: never[]) => unknown>;
@@ -10,32 +11,59 @@ interface Call {
   args: unknown[];
 }
 
-type Answer =
-  | { id: number; value: unknown }
-  | { id: number; failure: { message: string; code?: ErrorCode; stack?: string } };
+/** An error in a form that survives cloning; `code` where it is a ServiceError. */
+interface Failure {
+  message: string;
+  stack?: string | undefined;
+  code?: ErrorCode;
+  details?: Pick<ErrorDetails, 'errors' | 'retryAfterSeconds'>;
+}
+
+type Answer = { id: number; value: unknown } | { id: number; failure: Failure };
 
 interface Pending {
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
 }
 
-/** A worker thread whose methods are called as if they were here, answered in the order of the calls. */
+const moved = new WeakMap<object, TransferListItem[]>();
+
+/** Marks an argument or a result whose buffers are to be moved to the other thread, not copied. */
+export function moving<T extends object>(value: T, buffers: TransferListItem[]): T {
+  moved.set(value, buffers);
+  return value;
+}
+
+function buffersOf(value: unknown): TransferListItem[] {
+  return typeof value === 'object' && value !== null ? (moved.get(value) ?? []) : [];
+}
+
+/**
+ * A worker thread whose methods are called as if they were here, answered in the order of the calls.
+ *
+ * A thread that dies is not started again: what it held is unknown. Its pending and later calls fail
+ * with `unavailable`, and `onFatal` is told once. A thread that dies before it has answered anything
+ * never started: then the calls fail with the very error, and nobody else is told.
+ */
 export class Thread<A extends Api> {
   readonly #worker: Worker;
+  readonly #onFatal: ((error: Error) => void) | undefined;
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
+  #started = false;
   #gone: Error | undefined;
 
-  constructor(script: URL, workerData: unknown) {
+  constructor(script: URL, workerData: unknown, onFatal?: (error: Error) => void) {
+    this.#onFatal = onFatal;
     this.#worker = new Worker(script, { workerData });
     this.#worker.on('message', (answer: Answer) => {
       this.#settle(answer);
     });
     this.#worker.on('error', (error: Error) => {
-      this.#fail(error);
+      this.#die(error);
     });
     this.#worker.on('exit', (code) => {
-      this.#fail(new Error(`thread ${script.pathname} ended with code ${String(code)}`));
+      this.#die(new Error(`thread ${script.pathname} ended with code ${String(code)}`));
     });
   }
 
@@ -49,16 +77,19 @@ export class Thread<A extends Api> {
         return;
       }
       const id = this.#nextId++;
+      this.#worker.postMessage({ id, method, args } satisfies Call, args.flatMap(buffersOf));
       this.#pending.set(id, { resolve: resolve as Pending['resolve'], reject });
-      this.#worker.postMessage({ id, method, args } satisfies Call);
     });
   }
 
+  /** Ends the thread. Calls that still run fail with `unavailable`. */
   async terminate(): Promise<void> {
+    this.#fail(new ServiceError('unavailable', 'closed'));
     await this.#worker.terminate();
   }
 
   #settle(answer: Answer): void {
+    this.#started = true;
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
     if ('value' in answer) {
@@ -66,6 +97,18 @@ export class Thread<A extends Api> {
     } else {
       pending?.reject(revive(answer.failure));
     }
+  }
+
+  #die(error: Error): void {
+    if (this.#gone) {
+      return;
+    }
+    if (!this.#started) {
+      this.#fail(error);
+      return;
+    }
+    this.#fail(new ServiceError('unavailable', 'a thread of the service died', { cause: error }));
+    this.#onFatal?.(error);
   }
 
   #fail(error: Error): void {
@@ -77,7 +120,10 @@ export class Thread<A extends Api> {
   }
 }
 
-/** Answers the calls of the thread that started this one. */
+/**
+ * Answers the calls of the thread that started this one. What a method throws is the answer, except
+ * for a violated assertion: that is a fault of ours with unknown reach, and ends the thread.
+ */
 export function serve(api: Api): void {
   const port = parentPort;
   if (!port) {
@@ -88,33 +134,38 @@ export function serve(api: Api): void {
       (api[method] as (...args: unknown[]) => unknown)(...args);
     answer().then(
       (value) => {
-        port.postMessage({ id, value } satisfies Answer);
+        port.postMessage({ id, value } satisfies Answer, buffersOf(value));
       },
       (error: unknown) => {
+        if (error instanceof AssertionError) {
+          queueMicrotask(() => {
+            throw error;
+          });
+          return;
+        }
         port.postMessage({ id, failure: flatten(error) } satisfies Answer);
       },
     );
   });
 }
 
-function flatten(error: unknown): { message: string; code?: ErrorCode; stack?: string } {
+function flatten(error: unknown): Failure {
   if (!(error instanceof Error)) {
     return { message: String(error) };
   }
-  return {
-    message: error.message,
-    ...(error instanceof ServiceError && { code: error.code }),
-    ...(error.stack !== undefined && { stack: error.stack }),
-  };
+  const { message, stack } = error;
+  if (!(error instanceof ServiceError)) {
+    return { message, stack };
+  }
+  const { code, errors, retryAfterSeconds } = error;
+  const details = { ...(errors && { errors }), ...(retryAfterSeconds && { retryAfterSeconds }) };
+  return { message, stack, code, details };
 }
 
-function revive(failure: { message: string; code?: ErrorCode; stack?: string }): Error {
-  if (failure.code) {
-    return new ServiceError(failure.code, failure.message);
-  }
-  const error = new Error(failure.message);
-  if (failure.stack !== undefined) {
-    error.stack = failure.stack;
+function revive({ message, stack, code, details }: Failure): Error {
+  const error = code ? new ServiceError(code, message, details) : new Error(message);
+  if (stack !== undefined) {
+    error.stack = stack;
   }
   return error;
 }
