@@ -60,8 +60,8 @@ export function textWords(event: Event): Set<string> {
   const pending: Json[] = [event.payload];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value === 'string') {
-      for (const word of words(value)) {
-        found.add(word);
+      for (const token of words(value)) {
+        found.add(token);
       }
     } else if (typeof value === 'object' && value !== null) {
       for (const child of Object.values(value)) {
@@ -74,19 +74,30 @@ export function textWords(event: Event): Set<string> {
 
 /** The one tokeniser: runs of letters, marks and digits, with case and compatibility forms folded. */
 export function words(text: string): string[] {
-  return (
-    text
-      .normalize('NFKC')
-      .toLowerCase()
-      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
-  ).map(cut);
+  return (fold(text).match(word) ?? []).map(cut);
 }
 
-function cut(word: string): string {
+/** What a search text asks for, by the same tokeniser: a star right behind a word makes it a prefix. */
+export function searchWords(text: string): { word: string; prefix: boolean }[] {
+  return (fold(text).match(searchWord) ?? []).map((found) =>
+    found.endsWith('*')
+      ? { word: cut(found.slice(0, -1)), prefix: true }
+      : { word: cut(found), prefix: false },
+  );
+}
+
+const word = /[\p{L}\p{M}\p{N}]+/gu;
+const searchWord = new RegExp(String.raw`${word.source}\*?`, 'gu');
+
+function fold(text: string): string {
+  return text.normalize('NFKC').toLowerCase();
+}
+
+function cut(found: string): string {
   // A code point takes at most two units, so the slice spares spreading a megabyte.
-  return word.length <= wordLengthMax
-    ? word
-    : [...word.slice(0, 2 * wordLengthMax)].slice(0, wordLengthMax).join('');
+  return found.length <= wordLengthMax
+    ? found
+    : [...found.slice(0, 2 * wordLengthMax)].slice(0, wordLengthMax).join('');
 }
 
 const rfc3339 =
@@ -103,7 +114,7 @@ export function instant(text: string): number {
     return NaN;
   }
   const [, date, day, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match;
-  if (new Date(`${String(date)}T00:00:00Z`).getUTCDate() !== Number(day)) {
+  if (Number(day) > 28 && new Date(`${String(date)}T00:00Z`).getUTCDate() !== Number(day)) {
     return NaN;
   }
   const leap = seconds === '60';
