@@ -1,5 +1,7 @@
 import type { Event, Json } from '../event.js';
 
+export { instant } from '../instant.js';
+
 /**
  * What every back end indexes of an event, computed in one place, so that a filter means the same
  * in each of them and on the live path.
@@ -98,28 +100,6 @@ function cut(found: string): string {
   return found.length <= wordLengthMax
     ? found
     : [...found.slice(0, 2 * wordLengthMax)].slice(0, wordLengthMax).join('');
-}
-
-const rfc3339 =
-  /^(\d{4}-\d\d-(\d\d))(?:[Tt ]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))?$/;
-
-/**
- * An RFC 3339 date-time, or date (midnight UTC), in epoch milliseconds, finer fractions cut off;
- * NaN for anything else. `Date.parse` alone takes much more, the 30th of February as the 2nd of
- * March among it, and knows no leap second.
- */
-export function instant(text: string): number {
-  const match = rfc3339.exec(text);
-  if (!match) {
-    return NaN;
-  }
-  const [, date, day, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match;
-  if (Number(day) > 28 && new Date(`${String(date)}T00:00Z`).getUTCDate() !== Number(day)) {
-    return NaN;
-  }
-  const leap = seconds === '60';
-  const clock = `${minutes}:${leap ? '59' : seconds}${fraction}${zone.toUpperCase()}`;
-  return Date.parse(`${String(date)}T${clock}`) + (leap ? 1_000 : 0);
 }
 
 /**

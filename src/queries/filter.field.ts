@@ -3,7 +3,8 @@
  * `createdAt` as times, `position` as a number, and of those there is no part of a text to ask for.
  */
 import { ServiceError } from '../errors.js';
-import { instant, pathLengthMax } from '../projections/document.js';
+import { instant } from '../instant.js';
+import { pathLengthMax } from '../projections/document.js';
 import { allOf, list, type Bounds, type FilterNode } from './filter.ast.js';
 
 /** Longer texts are content, not something to look events up by. In characters. */

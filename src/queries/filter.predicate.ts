@@ -1,6 +1,7 @@
 /** The filter as a function of an event: what decides live, in a replay, and over an index. */
 import type { Event, Recorded } from '../event.js';
-import { instant, textWords } from '../projections/document.js';
+import { instant } from '../instant.js';
+import { textWords } from '../projections/document.js';
 import type { Filter, FilterNode } from './filter.ast.js';
 import {
   endsWith,
