@@ -43,7 +43,7 @@ export default defineConfig(
       'sonarjs/regex-complexity': ['error', { threshold: 30 }],
       // `async` without `await` turns a throw into a rejection, as the ports promise.
       '@typescript-eslint/require-await': 'off',
-      // Outcomes are closed unions, so functions return more than one type; the compiler checks them.
+      // Outcomes are closed unions: a function returns more than one type, checked by the compiler.
       'sonarjs/function-return-type': 'off',
       // `??=` within an expression is how a thing is made on its first use; an assignment in a
       // condition is still refused, by no-cond-assign.
