@@ -55,6 +55,7 @@ export default defineConfig(
       'sonarjs/no-unused-vars': 'off',
       'sonarjs/unused-import': 'off',
       'sonarjs/prefer-regexp-exec': 'off',
+      'sonarjs/void-use': 'off',
     },
   },
   {
