@@ -4,8 +4,8 @@
  * slab; it begins where the one before it ends.
  */
 export interface Slab {
-  readonly ends: Uint32Array;
-  readonly slab: Uint8Array;
+  readonly ends: Uint32Array<ArrayBuffer>;
+  readonly slab: Uint8Array<ArrayBuffer>;
 }
 
 /** Copies records into a slab of its own buffer, which may thus be transferred. Less than 4 GiB. */
@@ -18,7 +18,7 @@ export function pack(records: readonly { readonly bytes: Uint8Array }[]): Slab {
   }
   const slab = new Uint8Array(end);
   for (const [index, { bytes }] of records.entries()) {
-    slab.set(bytes, (ends[index] as number) - bytes.byteLength);
+    slab.set(bytes, ends[index]! - bytes.byteLength);
   }
   return { ends, slab };
 }

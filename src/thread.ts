@@ -1,5 +1,5 @@
 import { AssertionError } from 'node:assert/strict';
-import { parentPort, Worker, type TransferListItem } from 'node:worker_threads';
+import { parentPort, Worker, type Transferable } from 'node:worker_threads';
 import { ServiceError, type ErrorCode, type ErrorDetails } from './errors.js';
 
 /** What a thread offers: methods whose arguments and results survive structured cloning. */
@@ -26,15 +26,15 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
-const moved = new WeakMap<object, TransferListItem[]>();
+const moved = new WeakMap<object, Transferable[]>();
 
 /** Marks an argument or a result whose buffers are to be moved to the other thread, not copied. */
-export function moving<T extends object>(value: T, buffers: TransferListItem[]): T {
+export function moving<T extends object>(value: T, buffers: Transferable[]): T {
   moved.set(value, buffers);
   return value;
 }
 
-function buffersOf(value: unknown): TransferListItem[] {
+function buffersOf(value: unknown): Transferable[] {
   return typeof value === 'object' && value !== null ? (moved.get(value) ?? []) : [];
 }
 
@@ -42,19 +42,23 @@ function buffersOf(value: unknown): TransferListItem[] {
  * A worker thread whose methods are called as if they were here, answered in the order of the calls.
  *
  * A thread that dies is not started again: what it held is unknown. Its pending and later calls fail
- * with `unavailable`, and `onFatal` is told once. A thread that dies before it has answered anything
- * never started: then the calls fail with the very error, and nobody else is told.
+ * with `unavailable`. One that dies before it has answered anything never started: then its calls
+ * fail with the very error, for whoever starts it.
  */
 export class Thread<A extends Api> {
+  /** Never settles while the thread lives, nor when it is terminated. */
+  readonly died: Promise<Error>;
+  #tellDeath!: (error: Error) => void;
   readonly #worker: Worker;
-  readonly #onFatal: ((error: Error) => void) | undefined;
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
   #started = false;
   #gone: Error | undefined;
 
-  constructor(script: URL, workerData: unknown, onFatal?: (error: Error) => void) {
-    this.#onFatal = onFatal;
+  constructor(script: URL, workerData: unknown) {
+    this.died = new Promise((resolve) => {
+      this.#tellDeath = resolve;
+    });
     this.#worker = new Worker(script, { workerData });
     this.#worker.on('message', (answer: Answer) => {
       this.#settle(answer);
@@ -103,12 +107,13 @@ export class Thread<A extends Api> {
     if (this.#gone) {
       return;
     }
-    if (!this.#started) {
-      this.#fail(error);
-      return;
-    }
-    this.#fail(new ServiceError('unavailable', 'a thread of the service died', { cause: error }));
-    this.#onFatal?.(error);
+    const details = { cause: error };
+    this.#fail(
+      this.#started
+        ? new ServiceError('unavailable', 'a thread of the service died', details)
+        : error,
+    );
+    this.#tellDeath(error);
   }
 
   #fail(error: Error): void {

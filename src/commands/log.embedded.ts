@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { ServiceError } from '../errors.js';
+import type { Position, Sealed } from '../event.js';
+import { GroupCommit, Turns } from './log.embedded.commit.js';
+import { LogFile } from './log.embedded.file.js';
+import { Head } from './log.embedded.head.js';
+import type { LogRow } from './log.embedded.rows.js';
+import type { Batch, Bounds, EventLog, Retention } from './log.js';
+
+/** What one read takes for a follower that is behind. */
+const followBytes = 256 * 1024;
+
+const epochDigits = 8;
+
+export interface EmbeddedLogOptions {
+  /** Told when the log has failed: every call does from then on, so the process should end. */
+  readonly onFatal?: (error: Error) => void;
+  /** How large the log file may become; past it appends fail as on a full disk. */
+  readonly fileBytesMax?: number;
+}
+
+/**
+ * Opens the log in a folder, or makes it. One process at a time has it open.
+ *
+ * @throws Error when the folder is in use, by this process too, or cannot be written.
+ */
+export async function openEmbeddedLog(
+  folder: string,
+  { fileBytesMax, onFatal }: EmbeddedLogOptions = {},
+): Promise<EmbeddedLog> {
+  const turns = new Turns();
+  const { file, rows } = await LogFile.open({ folder, fileBytesMax }, turns);
+  const log = new EmbeddedLog(file, rows, turns);
+  void file.died.then((error) => {
+    log.fail(error);
+    onFatal?.(error);
+  });
+  return log;
+}
+
+/** The back end for one node: a SQLite file, written by one thread and read by another. */
+export class EmbeddedLog implements EventLog {
+  readonly #file: LogFile;
+  /** Each write is a turn, so that what is known here is, between two turns, what the file holds. */
+  readonly #turns: Turns;
+  readonly #commits: GroupCommit;
+  readonly #heads = new Map<string, Head>();
+  /** Why no call is served any more. */
+  #ended: ServiceError | undefined;
+
+  constructor(file: LogFile, rows: readonly LogRow[], turns: Turns) {
+    this.#file = file;
+    this.#turns = turns;
+    this.#commits = new GroupCommit(turns, (runs) => file.commit(runs));
+    for (const row of rows) {
+      if (row.workspace !== null) {
+        this.#heads.set(row.workspace, new Head(row));
+      }
+    }
+  }
+
+  async append(workspace: string, records: readonly Sealed[]): Promise<Position> {
+    assert(records.length > 0, 'an append has at least one record');
+    return this.#commits.append(this.#headOf(workspace), records);
+  }
+
+  async read(workspace: string, after: Position, limitBytes: number): Promise<Batch> {
+    return this.#read(workspace, this.#headOf(workspace), after, limitBytes);
+  }
+
+  async *follow(workspace: string, after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+    const head = this.#headOf(workspace);
+    const leave = head.join();
+    const aborted = (): boolean => signal.aborted;
+    let position = after;
+    try {
+      while (!aborted()) {
+        this.#assertHeld(workspace, head);
+        // Between this look at the head and the waiting for its change nothing may be awaited.
+        if (!head.hasAfter(position)) {
+          await head.change(signal);
+          continue;
+        }
+        const batch =
+          head.latestAfter(position) ?? (await this.#read(workspace, head, position, followBytes));
+        const last = batch.records.at(-1);
+        if (last && !aborted()) {
+          position = last.position;
+          yield batch;
+        }
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  async bounds(workspace: string): Promise<Bounds> {
+    return this.#headOf(workspace).bounds;
+  }
+
+  async seek(workspace: string, time: number): Promise<Position> {
+    const { epoch } = this.#headOf(workspace);
+    const position = await this.#file.seek(workspace, epoch, time);
+    if (position === undefined) {
+      throw notFound(workspace);
+    }
+    return position;
+  }
+
+  async create(workspace: string, retention: Retention): Promise<Bounds> {
+    this.#assertOpen();
+    return this.#turns.take(async () => {
+      const known = this.#heads.get(workspace);
+      if (known) {
+        return known.bounds;
+      }
+      const epoch = newEpoch();
+      const number = await this.#file.create({ workspace, epoch, retention });
+      const head = new Head({ number, epoch, first: 0, next: 0 });
+      this.#heads.set(workspace, head);
+      return head.bounds;
+    });
+  }
+
+  async drop(workspace: string): Promise<void> {
+    this.#assertOpen();
+    return this.#turns.take(async () => {
+      const head = this.#heads.get(workspace);
+      if (head) {
+        await this.#file.drop(head.number);
+        this.#heads.delete(workspace);
+        head.drop();
+      }
+    });
+  }
+
+  /** Forgets the records before a position: at once for readers, little by little in the file. */
+  async trim(workspace: string, before: Position): Promise<void> {
+    const head = this.#headOf(workspace);
+    return this.#turns.take(async () => {
+      this.#assertHeld(workspace, head);
+      const first = Math.min(Math.max(before, head.first), head.next) as Position;
+      await this.#file.trim(head.number, first);
+      head.first = first;
+    });
+  }
+
+  /** Has every call fail from now on, and those that follow. */
+  fail(cause: Error): void {
+    this.#end(new ServiceError('unavailable', 'the log has failed', { cause }));
+  }
+
+  async close(): Promise<void> {
+    this.#end(new ServiceError('unavailable', 'the log is closed'));
+    await this.#commits.settled();
+    await this.#file.close();
+  }
+
+  async #read(workspace: string, head: Head, after: Position, limitBytes: number): Promise<Batch> {
+    if (!head.hasAfter(after)) {
+      return { records: [], first: head.first };
+    }
+    const batch = await this.#file.read(workspace, head.epoch, after, limitBytes);
+    if (!batch) {
+      throw notFound(workspace);
+    }
+    return batch;
+  }
+
+  #end(reason: ServiceError): void {
+    this.#ended ??= reason;
+    for (const head of this.#heads.values()) {
+      head.wake();
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#ended) {
+      throw this.#ended;
+    }
+  }
+
+  /** What was held before a wait may have been dropped since, and even made again. */
+  #assertHeld(workspace: string, head: Head): void {
+    this.#assertOpen();
+    if (head.dropped) {
+      throw notFound(workspace);
+    }
+  }
+
+  #headOf(workspace: string): Head {
+    this.#assertOpen();
+    const head = this.#heads.get(workspace);
+    if (!head) {
+      throw notFound(workspace);
+    }
+    return head;
+  }
+}
+
+function newEpoch(): string {
+  return randomInt(36 ** epochDigits)
+    .toString(36)
+    .padStart(epochDigits, '0');
+}
+
+function notFound(workspace: string): ServiceError {
+  return new ServiceError('workspace-not-found', `there is no workspace ${workspace}`);
+}
