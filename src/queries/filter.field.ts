@@ -16,6 +16,9 @@ export const valueLengthMax = 1_024;
  */
 export const pathSegmentsMax = 32;
 
+/** A name can be as long as a body; an answer that tells its fault need not be. */
+const pathShownMax = 2 * pathLengthMax;
+
 const fieldPattern =
   /^(?:id|type|time|createdAt|position|payload|source\.[^]*|target\.[^]*|payload\.[^]*)$/;
 
@@ -23,7 +26,8 @@ const fieldPattern =
 const always = new Set(['id', 'type', 'time', 'createdAt', 'position', 'payload']);
 
 /** @throws ServiceError `invalid-filter`, always. An empty path is the filter itself. */
-export function refuse(path: string, message: string): never {
+export function refuse(place: string, message: string): never {
+  const path = place.slice(0, pathShownMax);
   throw new ServiceError('invalid-filter', `${path || 'The filter'} ${message}.`, {
     errors: [{ path, message }],
   });
