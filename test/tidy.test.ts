@@ -123,6 +123,7 @@ const POLICIES: Record<string, Policy> = {
       'src/main.ts': 'readConfig(process.env); process.exit(1);',
       'src/a.ts': '// eslint-disable-next-line no-console -- There is no logger yet.',
       'test/a.test.ts': `import assert from 'node:assert/strict'; clock.setTimeout(() => 1, 5);`,
+      'test/until.ts': 'await new Promise((resolve) => setTimeout(resolve, 5));',
       'docs/guide.md': 'GET https://example.org/work/1',
     },
   },

@@ -61,8 +61,8 @@ const CLIENTS: Record<string, RegExp> = {
   '@platformatic/kafka': /\/\w+\.kafka(\.\w+)*\.ts$/,
   '@kafkajs/confluent-schema-registry': /\/registry\.confluent\.ts$/,
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
-  ws: /^src\/transport\/ws(\.\w+)*\.ts$/,
-  'openapi-backend': /^src\/transport\/\w+\.ts$/,
+  ws: /^src\/transport\/(upgrade|ws)\.ts$/,
+  'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   pino: /^src\/logger\.ts$/,
 };
