@@ -1,7 +1,9 @@
 /** The nouns of the service: what a producer sends, what is recorded, and where it stands. */
 
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-export type JsonObject = { [key: string]: Json };
+export type Json = string | number | boolean | null | Json[] | JsonObject;
+export interface JsonObject {
+  [key: string]: Json;
+}
 
 declare const brand: unique symbol;
 

@@ -4,6 +4,12 @@ import type { Filter } from '../queries/filter.js';
 /** What became of one record: now stored, there already, or refused for good with the reason. */
 export type Outcome = 'stored' | 'exists' | { readonly refused: string };
 
+/** Everything up to the position, in this incarnation of the workspace, was written or parked. */
+export interface Checkpoint {
+  readonly epoch: string;
+  readonly position: Position;
+}
+
 export interface SearchQuery {
   /** `undefined`: over all workspaces. */
   readonly workspace: string | undefined;
@@ -37,11 +43,11 @@ export interface EventStore {
    */
   write(workspace: string, records: readonly Recorded[]): Promise<readonly Outcome[]>;
 
-  /** How far the workspace is historized: everything up to this position was written or parked. */
-  checkpoint(workspace: string): Promise<Position>;
+  /** How far the workspace is historized; `undefined` where nothing of it is known. */
+  checkpoint(workspace: string): Promise<Checkpoint | undefined>;
 
-  /** Moves the checkpoint. Never before the writes it vouches for; it outlives a crash only together with them. */
-  advance(workspace: string, position: Position): Promise<void>;
+  /** Moves the checkpoint. It outlives a crash only together with the writes that it vouches for. */
+  advance(workspace: string, checkpoint: Checkpoint): Promise<void>;
 
   search(query: SearchQuery): Promise<Page>;
 

@@ -1,0 +1,36 @@
+import type { Caller } from '../policy.js';
+import type { Source } from '../event.js';
+import { redactIp } from './redact.js';
+
+/** One request or one connection: who calls, and what the server itself saw of it. */
+export interface Context {
+  readonly caller: Caller;
+  readonly correlationId: string;
+  readonly connectionId: string;
+  readonly ip?: string;
+  readonly host?: string;
+  readonly app?: string;
+  readonly traceparent?: string;
+}
+
+/** What the service does on its own account. */
+export function ownContext(correlationId: string): Context {
+  return { caller: { superadmin: true }, correlationId, connectionId: 'service' };
+}
+
+/** The `source` of the events that come in by a context. The producer has no say in it. */
+export function sourceOf(context: Context, workspaceId: string): Source {
+  const { caller, correlationId, connectionId, host, app, traceparent } = context;
+  const ip = redactIp(context.ip);
+  return {
+    ...(caller.userId !== undefined && { userId: caller.userId }),
+    ...(caller.sessionId !== undefined && { sessionId: caller.sessionId }),
+    workspaceId,
+    correlationId,
+    connectionId,
+    ...(ip !== undefined && { ip }),
+    ...(host !== undefined && { host }),
+    ...(app !== undefined && { app }),
+    ...(traceparent !== undefined && { traceparent }),
+  };
+}

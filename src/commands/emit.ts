@@ -1,0 +1,209 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Config } from '../config.js';
+import { ServiceError } from '../errors.js';
+import { BEFORE_FIRST, type Draft, type Event, type Position, type Sealed } from '../event.js';
+import type { Source } from '../event.js';
+import { metrics } from '../metrics.js';
+import { roleOf } from '../policy.js';
+import type { Filter } from '../queries/filter.js';
+import { assertEmits, authorise } from './authorise.js';
+import { sourceOf, type Context } from './context.js';
+import { fit } from './fit.js';
+import { RecentIds, type Remembered, type Run } from './idempotency.js';
+import type { EventLog } from './log.js';
+import { redact } from './redact.js';
+import { validate } from './validate.js';
+import type { Workspace, Workspaces } from './workspaces.js';
+
+/** How many events at the end of a log are looked through for ids after a start: retries come soon. */
+const WARM_EVENTS = 10_000;
+const WARM_READ_BYTES = 1024 * 1024;
+
+/** What became of one event of a batch: recorded, recorded before under the same id, or refused. */
+export type EmitResult =
+  | { readonly id: string; readonly position: Position; readonly duplicate?: true }
+  | { readonly error: ServiceError };
+
+export interface Emitted {
+  readonly epoch: string;
+  /** One for each event sent, in order. */
+  readonly results: readonly EmitResult[];
+}
+
+/** Where one event of a batch is to go, before the log has answered. */
+type Slot =
+  | { readonly id: string; readonly at: Remembered; readonly duplicate: boolean }
+  | { readonly error: ServiceError };
+
+/** What all events of one call have in common. */
+interface Batch {
+  readonly workspace: Workspace;
+  readonly allowed: Filter;
+  readonly source: Source;
+  readonly sourceJson: string;
+  readonly createdAt: string;
+  readonly sealed: Sealed[];
+  readonly run: Run;
+}
+
+/** The write path: validate, authorise, redact, fit, append; acknowledged when the log has it. */
+export class Emitter {
+  readonly #log: EventLog;
+  readonly #workspaces: Workspaces;
+  readonly #config: Pick<Config, 'eventBytesMax' | 'idempotencyWindow'>;
+  readonly #recent: RecentIds;
+
+  constructor(
+    log: EventLog,
+    workspaces: Workspaces,
+    config: Pick<Config, 'eventBytesMax' | 'idempotencyWindow'>,
+  ) {
+    this.#log = log;
+    this.#workspaces = workspaces;
+    this.#config = config;
+    this.#recent = new RecentIds(config.idempotencyWindow);
+    workspaces.onDeleted((id) => {
+      this.#recent.forgetWorkspace(id);
+    });
+  }
+
+  /**
+   * Emits a batch, answered item by item. What is accepted is appended as one run, in order. Calls
+   * for one workspace are appended in the order of the calls and do not wait for each other: once
+   * the workspace is known, nothing up to the append is asynchronous.
+   *
+   * @throws ServiceError where nothing of the batch can be taken: `workspace-not-found`,
+   *   `forbidden`, or `unavailable` when the log cannot confirm it.
+   */
+  async emit(workspaceId: string, sent: readonly unknown[], context: Context): Promise<Emitted> {
+    const allowed = assertEmits(roleOf(context.caller, workspaceId), workspaceId);
+    const workspace =
+      this.#workspaces.get(workspaceId) ?? (await this.#workspaces.obtain(workspaceId, context));
+    if (!workspace.warm) {
+      await (workspace.warming ??= this.#warm(workspace));
+    }
+
+    const source = sourceOf(context, workspaceId);
+    const batch: Batch = {
+      workspace,
+      allowed,
+      source,
+      sourceJson: JSON.stringify(source),
+      createdAt: new Date(workspace.acceptedAt()).toISOString(),
+      sealed: [],
+      run: { appended: Promise.resolve(BEFORE_FIRST) },
+    };
+    const slots = sent.map((item) => this.#admit(item, batch));
+    if (batch.sealed.length > 0) {
+      batch.run.appended = this.#append(batch);
+    }
+    return { epoch: workspace.epoch, results: await settle(slots) };
+  }
+
+  /** Takes one event up to the point where only the log is missing. */
+  #admit(item: unknown, batch: Batch): Slot {
+    const { workspace, run, sealed } = batch;
+    try {
+      const draft = validate(item);
+      const seen = draft.id === undefined ? undefined : this.#recent.get(workspace.id, draft.id);
+      if (seen && draft.id !== undefined) {
+        return { id: draft.id, at: seen, duplicate: true };
+      }
+      const event = toEvent(draft, batch);
+      authorise(batch.allowed, event);
+      const { redact: hidden = [], fit: replaceable = [] } = workspace.config;
+      if (hidden.length > 0) {
+        event.payload = redact(event.payload, hidden);
+      }
+      sealed.push(fit(event, batch.sourceJson, replaceable, this.#config.eventBytesMax));
+      const at = { run, offset: sealed.length - 1 };
+      if (draft.id !== undefined) {
+        this.#recent.remember(workspace.id, draft.id, at);
+      }
+      return { id: event.id, at, duplicate: false };
+    } catch (error) {
+      if (!(error instanceof ServiceError)) {
+        this.#forget(batch);
+        throw error;
+      }
+      metrics.refused.inc({ code: error.code });
+      return { error };
+    }
+  }
+
+  async #append(batch: Batch): Promise<Position> {
+    const stop = metrics.appendSeconds.startTimer();
+    try {
+      const first = await this.#log.append(batch.workspace.id, batch.sealed);
+      metrics.emitted.inc(batch.sealed.length);
+      return first;
+    } catch (error) {
+      this.#forget(batch);
+      throw error;
+    } finally {
+      stop();
+    }
+  }
+
+  /** What was not appended may be sent again. */
+  #forget(batch: Batch): void {
+    for (const { event } of batch.sealed) {
+      this.#recent.forget(batch.workspace.id, event.id);
+    }
+  }
+
+  /** A producer whose node died before it answered sends the same ids again: they are in the log. */
+  async #warm(workspace: Workspace): Promise<void> {
+    const { next } = await this.#log.bounds(workspace.id);
+    let after = Math.max(BEFORE_FIRST, next - 1 - WARM_EVENTS) as Position;
+    while (after < next - 1) {
+      const { records } = await this.#log.read(workspace.id, after, WARM_READ_BYTES);
+      for (const { position, event } of records) {
+        const run = { appended: Promise.resolve(position) };
+        this.#recent.remember(workspace.id, event.id, { run, offset: 0 });
+        after = position;
+      }
+    }
+    workspace.warm = true;
+  }
+}
+
+function toEvent(draft: Draft, { workspace, createdAt, source }: Batch): Event {
+  const { id = uuidv7(), type, payload, target, options, time = createdAt } = draft;
+  return {
+    id,
+    type,
+    workspaceId: workspace.id,
+    time,
+    createdAt,
+    source,
+    payload,
+    ...(target && { target }),
+    ...(options && { options }),
+  };
+}
+
+async function settle(slots: readonly Slot[]): Promise<EmitResult[]> {
+  const results: EmitResult[] = [];
+  // One look at a promise that many slots share: awaiting it for each would cost more than the rest.
+  let run: Run | undefined;
+  let first = BEFORE_FIRST;
+  for (const slot of slots) {
+    if ('error' in slot) {
+      results.push(slot);
+      continue;
+    }
+    if (slot.at.run !== run) {
+      run = slot.at.run;
+      first = await run.appended;
+    }
+    const position = (first + slot.at.offset) as Position;
+    if (slot.duplicate) {
+      metrics.duplicates.inc();
+      results.push({ id: slot.id, position, duplicate: true });
+    } else {
+      results.push({ id: slot.id, position });
+    }
+  }
+  return results;
+}

@@ -1,0 +1,68 @@
+import { isUtf8 } from 'node:buffer';
+import { ServiceError } from '../errors.js';
+
+/** Deeper JSON overflows the stack of whoever walks it recursively; no real payload comes near. */
+export const JSON_DEPTH_MAX = 64;
+
+/** A number token of digits alone that may not survive as a double (2^53 has 16 digits). */
+const LONG_INTEGER = /(?<=^|[[:,\s])-?\d{16,}(?=[\s,}\]]|$)/;
+
+/**
+ * Parses a body, frame or line without losing anything: what JavaScript would change silently
+ * (bytes that are not UTF-8, integers beyond 2^53, numbers beyond a double) is refused instead.
+ *
+ * @throws ServiceError `invalid-json` saying what and where.
+ */
+export function parseJson(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) {
+    throw new ServiceError('invalid-json', 'The text is not valid UTF-8.');
+  }
+  const text = bytes.toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ServiceError('invalid-json', (error as SyntaxError).message, { cause: error });
+  }
+  if (!isLossless(value, 0)) {
+    const integer = LONG_INTEGER.exec(text)?.[0];
+    if (integer !== undefined) {
+      throw new ServiceError(
+        'invalid-json',
+        `The integer ${integer.slice(0, 40)} is beyond 2^53 and would be rounded: send it as a string.`,
+      );
+    }
+  }
+  return value;
+}
+
+/** Whether every number is what was written; fails on depth and on numbers beyond a double. */
+function isLossless(value: unknown, depth: number): boolean {
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) {
+      throw new ServiceError('invalid-json', 'A number is too large for a double: send a string.');
+    }
+    return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  }
+  if (typeof value !== 'object' || value === null) {
+    return true;
+  }
+  if (depth === JSON_DEPTH_MAX) {
+    throw new ServiceError(
+      'invalid-json',
+      `The JSON is nested deeper than ${String(JSON_DEPTH_MAX)} levels.`,
+    );
+  }
+  let lossless = true;
+  if (Array.isArray(value)) {
+    for (const item of value as unknown[]) {
+      lossless = isLossless(item, depth + 1) && lossless;
+    }
+  } else {
+    // Values from JSON.parse have own enumerable properties only, so for…in sees exactly them.
+    for (const key in value) {
+      lossless = isLossless((value as Record<string, unknown>)[key], depth + 1) && lossless;
+    }
+  }
+  return lossless;
+}

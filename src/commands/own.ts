@@ -1,0 +1,33 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Event, EventError, JsonObject, Sealed } from '../event.js';
+import { sourceOf, type Context } from './context.js';
+import { seal } from './fit.js';
+
+interface Own {
+  workspaceId: string;
+  type: string;
+  payload: JsonObject;
+  /** Epoch milliseconds. */
+  acceptedAt: number;
+  error?: EventError;
+}
+
+/** An event that the service itself emits: no producer sent it, so nothing of it is to be checked. */
+export function ownEvent(
+  { workspaceId, type, payload, acceptedAt, error }: Own,
+  context: Context,
+): Sealed {
+  const createdAt = new Date(acceptedAt).toISOString();
+  const source = sourceOf(context, workspaceId);
+  const event: Event = {
+    id: uuidv7(),
+    type,
+    workspaceId,
+    time: createdAt,
+    createdAt,
+    source,
+    payload,
+    ...(error && { error }),
+  };
+  return seal(event, JSON.stringify(source));
+}

@@ -1,0 +1,229 @@
+/**
+ * Every setting, in one table: its environment variable, its default, what it may be and why it is
+ * there. The README's table is held equal to this one by a test.
+ */
+
+type Kind<T> = (text: string) => T | undefined;
+
+interface Setting<T> {
+  readonly env: string;
+  readonly default: T;
+  readonly kind: Kind<T>;
+  /** What is allowed, for the error message. */
+  readonly allowed: string;
+  readonly why: string;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const text: Kind<string> = (given) => given;
+
+const oneOf =
+  <T extends string>(...words: readonly T[]): Kind<T> =>
+  (given) =>
+    words.find((word) => word === given);
+
+const flag: Kind<boolean> = (given) => ({ true: true, false: false })[given];
+
+const whole =
+  (min: number, max: number): Kind<number> =>
+  (given) => {
+    const value = /^\d+$/.test(given) ? Number(given) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  };
+
+const origins: Kind<readonly string[]> = (given) => {
+  const list = given.split(',').filter((item) => item !== '');
+  return list.every((item) => item === '*' || URL.canParse(item)) ? list : undefined;
+};
+
+function number(
+  env: string,
+  value: number,
+  min: number,
+  max: number,
+  why: string,
+): Setting<number> {
+  return { env, default: value, kind: whole(min, max), allowed: `${min} to ${max}`, why };
+}
+
+export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type Level = (typeof LEVELS)[number];
+
+export const SETTINGS = {
+  host: {
+    env: 'HOST',
+    default: '127.0.0.1',
+    kind: text,
+    allowed: 'an address of this machine',
+    why: 'Where to listen. Without authentication only a loopback address is accepted.',
+  } satisfies Setting<string>,
+  port: number('PORT', 3000, 0, 65_535, 'Where to listen; 0 takes a free port.'),
+  dataDir: {
+    env: 'DATA_DIR',
+    default: './data',
+    kind: text,
+    allowed: 'a folder',
+    why: 'Where the embedded log and store keep their files.',
+  } satisfies Setting<string>,
+  logLevel: {
+    env: 'LOG_LEVEL',
+    default: 'info',
+    kind: oneOf(...LEVELS),
+    allowed: LEVELS.join(', '),
+    why: 'What is logged; `PUT /sys/logging` changes it while the service runs.',
+  } satisfies Setting<Level>,
+  autoCreateWorkspaces: {
+    env: 'AUTO_CREATE_WORKSPACES',
+    default: true,
+    kind: flag,
+    allowed: 'true, false',
+    why: 'Whether a first emit or subscription makes a workspace that does not exist.',
+  } satisfies Setting<boolean>,
+  corsOrigins: {
+    env: 'CORS_ORIGINS',
+    default: [],
+    kind: origins,
+    allowed: 'origins separated by commas, or *',
+    why: 'Web origins whose pages may call the service and open WebSockets; none by default.',
+  } satisfies Setting<readonly string[]>,
+  drainSeconds: number(
+    'DRAIN_SECONDS',
+    10,
+    0,
+    600,
+    'How long a stopping node spreads the closing of its connections over.',
+  ),
+  eventBytesMax: number(
+    'EVENT_BYTES_MAX',
+    MIB,
+    KIB,
+    64 * MIB,
+    'The largest event as recorded. Every reader, and Kafka by default, must be able to take one whole.',
+  ),
+  bodyBytesMax: number(
+    'BODY_BYTES_MAX',
+    16 * MIB,
+    KIB,
+    256 * MIB,
+    'The largest JSON body or WebSocket frame: it is held in memory whole. NDJSON has no such bound, only its lines have.',
+  ),
+  batchEventsMax: number(
+    'BATCH_EVENTS_MAX',
+    10_000,
+    1,
+    100_000,
+    'Events in one JSON batch or frame; each costs an answer.',
+  ),
+  inflightBytesMax: number(
+    'INFLIGHT_BYTES_MAX',
+    8 * MIB,
+    KIB,
+    1024 * MIB,
+    'Bytes one connection may have emitted and not acknowledged; past them it is not read from.',
+  ),
+  idempotencyWindow: number(
+    'IDEMPOTENCY_WINDOW',
+    100_000,
+    0,
+    10_000_000,
+    'Event ids remembered per workspace, to answer a retry with the first position.',
+  ),
+  ringBytesMax: number(
+    'RING_BYTES_MAX',
+    4 * MIB,
+    0,
+    1024 * MIB,
+    'Recent events kept per tailed workspace, from which reconnecting subscribers are served.',
+  ),
+  readBytes: number(
+    'READ_BYTES',
+    256 * KIB,
+    KIB,
+    16 * MIB,
+    'How much of a log or of history one read takes.',
+  ),
+  subscriberBufferBytesMax: number(
+    'SUBSCRIBER_BUFFER_BYTES_MAX',
+    MIB,
+    KIB,
+    64 * MIB,
+    'Bytes waiting in one subscriber’s socket; past them its subscriptions stop pulling.',
+  ),
+  subscriptionsMax: number(
+    'SUBSCRIPTIONS_MAX',
+    1000,
+    1,
+    100_000,
+    'Subscriptions on one WebSocket; each holds a compiled filter.',
+  ),
+  heartbeatSeconds: number(
+    'HEARTBEAT_SECONDS',
+    25,
+    1,
+    3600,
+    'Between WebSocket pings and SSE comments: below the idle time-out of usual proxies (60 s).',
+  ),
+  positionSeconds: number(
+    'POSITION_SECONDS',
+    5,
+    1,
+    3600,
+    'After how long without a match a subscriber is told how far it has been served.',
+  ),
+  waitSecondsMax: number(
+    'WAIT_SECONDS_MAX',
+    60,
+    1,
+    600,
+    'The longest long poll or wait for a position: below the time-out of usual clients.',
+  ),
+  pageEventsMax: number(
+    'PAGE_EVENTS_MAX',
+    1000,
+    1,
+    100_000,
+    'Events in one page of a search or a long poll.',
+  ),
+  searchMsMax: number(
+    'SEARCH_MS_MAX',
+    10_000,
+    10,
+    600_000,
+    'How long one search may take before it is refused.',
+  ),
+} as const;
+
+type Settings = typeof SETTINGS;
+type ValueOf<S> = S extends { kind: Kind<infer T> } ? T : never;
+export type Config = { readonly [K in keyof Settings]: ValueOf<Settings[K]> };
+
+/**
+ * Reads the settings from the environment. An empty variable counts as absent.
+ *
+ * @throws Error naming every variable with a value that is not allowed, and what is.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const faults: string[] = [];
+  const entries = Object.entries(SETTINGS).map(([name, setting]) => {
+    const given = env[setting.env];
+    if (given === undefined || given === '') {
+      return [name, setting.default] as const;
+    }
+    const value = setting.kind(given);
+    if (value === undefined) {
+      faults.push(`${setting.env} is ${JSON.stringify(given)}, allowed: ${setting.allowed}`);
+    }
+    return [name, value] as const;
+  });
+  if (faults.length > 0) {
+    throw new Error(`Invalid settings: ${faults.join('; ')}`);
+  }
+  return Object.fromEntries(entries) as unknown as Config;
+}
+
+/** Whether an address reaches this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

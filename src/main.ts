@@ -1,0 +1,62 @@
+import { readConfig } from './config.js';
+import { logger, setLevel } from './logger.js';
+import { openService } from './service.js';
+import { listen } from './transport/server.js';
+
+/** Runs one node until it is told to stop. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  setLevel(config.logLevel);
+  const service = await openService(config, (error) => {
+    logger.fatal({ err: error }, 'the node cannot go on');
+    process.exit(1);
+  });
+  const listening = await listen(service).catch(async (error: unknown) => {
+    await service.close();
+    throw error;
+  });
+  process.stdout.write(greeting(listening.url, config.dataDir));
+
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) {
+      // A second signal means now; nothing acknowledged is lost by that.
+      process.exit(1);
+    }
+    stopping = true;
+    logger.info({ signal }, 'stopping');
+    listening
+      .close()
+      .then(() => service.close())
+      .then(
+        () => {
+          logger.info('stopped');
+        },
+        (error: unknown) => {
+          logger.fatal({ err: error }, 'could not stop cleanly');
+          process.exitCode = 1;
+        },
+      );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function greeting(url: string, dataDir: string): string {
+  const events = `${url}/v2/workspaces/demo/events`;
+  return `
+workspace-events listens on ${url}, its data is in ${dataDir}
+No authentication is configured: it listens on this machine only, and every caller may do everything.
+
+  Tail a workspace:   curl -N -H 'Accept: text/event-stream' '${events}?from=start'
+  Emit an event:      curl -H 'Content-Type: application/json' -d '{"type":"order.paid","payload":{"total":12}}' ${events}
+  Search it:          curl '${events}?type=order.*&payload.total.gte=10'
+
+`;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`workspace-events: ${(error as Error).message}\n`);
+  logger.debug({ err: error }, 'could not start');
+  process.exitCode = 1;
+});

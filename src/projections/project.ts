@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventLog } from '../commands/log.js';
+import type { Workspaces } from '../commands/workspaces.js';
+import { ServiceError } from '../errors.js';
+import { BEFORE_FIRST, type Position, type Recorded } from '../event.js';
+import { logger } from '../logger.js';
+import { metrics, type Lag } from '../metrics.js';
+import type { DeadLetters } from './deadletter.js';
+import type { EventStore } from './store.js';
+
+/** Between two tries of a store or a log that does not answer. */
+const RETRY_MS = 200;
+const RETRY_MS_MAX = 10_000;
+
+/** Only an event with these bytes can be one to keep out of the history; most need no parsing. */
+const MARK = Buffer.from('"persist":false');
+
+interface Task {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Carries every event from the log into the store, exactly once: read from the checkpoint, write,
+ * park what is refused, move the checkpoint. Each workspace goes on by itself, so neither an event
+ * that the store refuses nor a large backlog stops another.
+ */
+export class Projector {
+  readonly #log: EventLog;
+  readonly #store: EventStore;
+  readonly #workspaces: Workspaces;
+  readonly #deadLetters: DeadLetters;
+  readonly #tasks = new Map<string, Task>();
+  readonly #checkpoints = new Map<string, Position>();
+  /** When the oldest event of the batch in work was accepted, by workspace; epoch milliseconds. */
+  readonly #inWork = new Map<string, number>();
+  #stopped = false;
+
+  constructor(log: EventLog, store: EventStore, workspaces: Workspaces, deadLetters: DeadLetters) {
+    this.#log = log;
+    this.#store = store;
+    this.#workspaces = workspaces;
+    this.#deadLetters = deadLetters;
+  }
+
+  /** Projects every workspace that there is or will be, and forgets those that are deleted. */
+  start(): void {
+    this.#workspaces.onDeleted((workspace) => {
+      this.#next(workspace, () => this.#store.drop(workspace));
+    });
+    this.#workspaces.onCreated((workspace) => {
+      this.#next(workspace, (signal) => this.#project(workspace, signal));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const tasks = [...this.#tasks.values()];
+    for (const { stop } of tasks) {
+      stop.abort();
+    }
+    await Promise.all(tasks.map(({ done }) => done));
+  }
+
+  /** How far the history is behind the logs: in events, and the age of the oldest one in work. */
+  async lag(): Promise<Lag> {
+    let events = 0;
+    for (const [workspace, checkpoint] of this.#checkpoints) {
+      const { next } = await this.#log.bounds(workspace);
+      events += next - 1 - checkpoint;
+    }
+    const oldest = Math.min(Date.now(), ...this.#inWork.values());
+    return { events, seconds: (Date.now() - oldest) / 1000 };
+  }
+
+  /** What concerns one workspace happens one after the other: what runs is stopped, then comes the next. */
+  #next(workspace: string, work: (signal: AbortSignal) => Promise<void>): void {
+    const before = this.#tasks.get(workspace);
+    before?.stop.abort();
+    const stop = new AbortController();
+    const run = async (): Promise<void> => {
+      await before?.done;
+      await this.#untilDone(workspace, () => work(stop.signal), stop.signal);
+    };
+    if (!this.#stopped) {
+      this.#tasks.set(workspace, { stop, done: run() });
+    }
+  }
+
+  /** Tries again, ever more slowly, whatever the failure: giving up would lose history in silence. */
+  async #untilDone(
+    workspace: string,
+    work: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let pause = RETRY_MS;
+    while (!signal.aborted) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (error instanceof ServiceError && error.code === 'workspace-not-found') {
+          return;
+        }
+        logger.error({ err: error, workspaceId: workspace }, 'projection failed, trying again');
+        await delay(pause, undefined, { signal }).catch(() => undefined);
+        pause = Math.min(pause * 2, RETRY_MS_MAX);
+      }
+    }
+  }
+
+  async #project(workspace: string, signal: AbortSignal): Promise<void> {
+    const { epoch } = this.#workspaces.require(workspace);
+    let checkpoint = await this.#store.checkpoint(workspace);
+    if (checkpoint && checkpoint.epoch !== epoch) {
+      // Left over from an incarnation that was deleted while the store could not be told.
+      await this.#store.drop(workspace);
+      checkpoint = undefined;
+    }
+    const after = checkpoint?.position ?? BEFORE_FIRST;
+    this.#checkpoints.set(workspace, after);
+    try {
+      for await (const { records } of this.#log.follow(workspace, after, signal)) {
+        await this.#historize(workspace, epoch, records);
+      }
+    } finally {
+      this.#checkpoints.delete(workspace);
+      this.#inWork.delete(workspace);
+    }
+  }
+
+  async #historize(workspace: string, epoch: string, records: readonly Recorded[]): Promise<void> {
+    const [first, last] = [records[0], records.at(-1)];
+    if (!first || !last) {
+      return;
+    }
+    this.#inWork.set(workspace, Date.parse(first.event.createdAt));
+    const kept = records.filter(isKept);
+    if (kept.length > 0) {
+      const stop = metrics.storeWriteSeconds.startTimer();
+      const outcomes = await this.#store.write(workspace, kept);
+      stop();
+      for (const [index, outcome] of outcomes.entries()) {
+        const record = kept[index];
+        if (typeof outcome === 'object' && record) {
+          await this.#deadLetters.park(workspace, epoch, record, outcome.refused);
+        }
+      }
+      metrics.historized.inc({ outcome: 'stored' }, outcomes.filter((o) => o === 'stored').length);
+      metrics.historized.inc({ outcome: 'exists' }, outcomes.filter((o) => o === 'exists').length);
+    }
+    await this.#store.advance(workspace, { epoch, position: last.position });
+    this.#checkpoints.set(workspace, last.position);
+    this.#inWork.delete(workspace);
+  }
+}
+
+/** Whether an event belongs into the history: all but those that were sent with `persist: false`. */
+export function isKept(record: Recorded): boolean {
+  const { bytes } = record;
+  const marked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(MARK);
+  return !marked || record.event.options?.persist !== false;
+}

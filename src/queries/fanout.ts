@@ -1,0 +1,188 @@
+import type { Position, Recorded } from '../event.js';
+import type { Filter, FilterNode } from './filter.js';
+import { compile, texts } from './filter.predicate.js';
+
+/** How a transport puts events on the wire. Members with equal keys get the same bytes. */
+export interface Framing {
+  readonly key: string;
+  frame(records: readonly Recorded[]): Buffer;
+}
+
+/** What one batch gave to one filter; framed once for each framing, however many receive it. */
+export class Matched {
+  readonly records: readonly Recorded[];
+  readonly #frames = new Map<string, Buffer>();
+
+  constructor(records: readonly Recorded[]) {
+    this.records = records;
+  }
+
+  frame(framing: Framing): Buffer {
+    let frame = this.#frames.get(framing.key);
+    if (!frame) {
+      frame = framing.frame(this.records);
+      this.#frames.set(framing.key, frame);
+    }
+    return frame;
+  }
+}
+
+export interface Member {
+  /** Takes what a batch gave it. False: it has it, but can take no more for now, and leaves. */
+  deliver(matched: Matched): boolean;
+  /** Nothing matched for a while, but the log went on to here. */
+  moved(position: Position): void;
+}
+
+/** All members with one filter. */
+class Group {
+  readonly filter: Filter;
+  readonly matches: (record: Recorded) => boolean;
+  readonly members = new Set<Member>();
+  pending: Recorded[] = [];
+  idle = true;
+
+  constructor(filter: Filter) {
+    this.filter = filter;
+    this.matches = compile(filter);
+  }
+}
+
+/** The values of a field that a filter cannot match without; a group is filed under each of them. */
+interface Handle {
+  readonly field: string;
+  readonly values: readonly string[];
+}
+
+/**
+ * Hands each batch to the live members. Equal filters are evaluated once per event, and a filter
+ * that demands a value of a field (`source.userId = u1`) only for events that have it: a thousand
+ * subscribers who each watch their own user cost an event one look-up, not a thousand evaluations.
+ */
+export class Fanout {
+  readonly #groups = new Map<string, Group>();
+  readonly #unfiled = new Set<Group>();
+  readonly #filed = new Map<string, Map<string, Set<Group>>>();
+  #members = 0;
+
+  get size(): number {
+    return this.#members;
+  }
+
+  join(filter: Filter, member: Member): void {
+    let group = this.#groups.get(filter.key);
+    if (!group) {
+      group = new Group(filter);
+      this.#groups.set(filter.key, group);
+      this.#file(group);
+    }
+    group.members.add(member);
+    this.#members++;
+  }
+
+  leave(filter: Filter, member: Member): void {
+    const group = this.#groups.get(filter.key);
+    if (!group?.members.delete(member)) {
+      return;
+    }
+    this.#members--;
+    if (group.members.size === 0) {
+      this.#groups.delete(filter.key);
+      this.#unfile(group);
+    }
+  }
+
+  /** Delivers to everybody at once; who cannot take more has left when this returns. */
+  publish(records: readonly Recorded[]): void {
+    const touched = new Set<Group>();
+    for (const record of records) {
+      for (const group of this.#candidates(record)) {
+        // An event with two of a group's values comes up twice.
+        if (group.pending.at(-1) !== record && group.matches(record)) {
+          group.pending.push(record);
+          touched.add(group);
+        }
+      }
+    }
+    for (const group of touched) {
+      const matched = new Matched(group.pending);
+      group.pending = [];
+      group.idle = false;
+      for (const member of group.members) {
+        if (!member.deliver(matched)) {
+          this.leave(group.filter, member);
+        }
+      }
+    }
+  }
+
+  /** Tells the members of every filter that nothing matched since the last call. */
+  tellIdle(position: Position): void {
+    for (const group of this.#groups.values()) {
+      if (group.idle) {
+        for (const member of group.members) {
+          member.moved(position);
+        }
+      }
+      group.idle = true;
+    }
+  }
+
+  *#candidates(record: Recorded): Iterable<Group> {
+    yield* this.#unfiled;
+    for (const [field, byValue] of this.#filed) {
+      for (const value of new Set(texts(record, field))) {
+        yield* byValue.get(value) ?? [];
+      }
+    }
+  }
+
+  #file(group: Group): void {
+    const handle = handleOf(group.filter.root);
+    if (!handle) {
+      this.#unfiled.add(group);
+      return;
+    }
+    let byValue = this.#filed.get(handle.field);
+    if (!byValue) {
+      byValue = new Map();
+      this.#filed.set(handle.field, byValue);
+    }
+    for (const value of handle.values) {
+      byValue.set(value, (byValue.get(value) ?? new Set()).add(group));
+    }
+  }
+
+  #unfile(group: Group): void {
+    this.#unfiled.delete(group);
+    const handle = handleOf(group.filter.root);
+    const byValue = handle && this.#filed.get(handle.field);
+    for (const value of handle?.values ?? []) {
+      const groups = byValue?.get(value);
+      groups?.delete(group);
+      if (groups?.size === 0) {
+        byValue?.delete(value);
+      }
+    }
+    if (handle && byValue?.size === 0) {
+      this.#filed.delete(handle.field);
+    }
+  }
+}
+
+/** Times and positions are equal in more ways than their text tells, so they are no handles. */
+const NOT_BY_TEXT = new Set(['time', 'createdAt', 'position']);
+
+function handleOf(node: FilterNode): Handle | undefined {
+  if (node.op === 'in' && !NOT_BY_TEXT.has(node.field)) {
+    return node;
+  }
+  if (node.op !== 'and') {
+    return undefined;
+  }
+  // The fewest values divide best.
+  return node.nodes
+    .map(handleOf)
+    .filter((handle) => handle !== undefined)
+    .toSorted((a, b) => a.values.length - b.values.length)[0];
+}

@@ -1,0 +1,99 @@
+import type { EventLog } from '../commands/log.js';
+import { BEFORE_FIRST, type Position } from '../event.js';
+import type { EventStore } from '../projections/store.js';
+import { parseCursor } from './cursor.js';
+import type { Filter } from './filter.js';
+import { compile } from './filter.predicate.js';
+import { oldest } from './tail.js';
+
+/** Where a subscription begins. `schemas/openapi.yaml` holds its schema. */
+export type From = 'now' | 'start' | { position: string } | { time: string } | { last: number };
+
+/** Why a subscriber cannot go on where it was. */
+export type LossReason =
+  /** The cursor is of another workspace, or of this one before it was deleted and made again. */
+  | 'other-epoch'
+  /** The events after the cursor are no longer held, neither by the log nor by the history. */
+  | 'expired'
+  /** The cursor is ahead of the log: the log was restored from an older copy. */
+  | 'ahead';
+
+/** What a subscriber has seen, as far as the service can go on from there. */
+export interface Start {
+  readonly position: Position;
+  readonly lost?: LossReason;
+}
+
+/** What a subscription is served from. */
+export interface Sources {
+  readonly log: EventLog;
+  readonly store: EventStore;
+}
+
+const READ_BYTES = 1024 * 1024;
+
+/** Turns where a subscriber wants to begin into a position, and says so when that cannot be kept. */
+export async function resolveFrom(
+  from: From,
+  filter: Filter,
+  workspace: string,
+  { log, store }: Sources,
+): Promise<Start> {
+  const bounds = await log.bounds(workspace);
+  const last = (bounds.next - 1) as Position;
+  if (from === 'now') {
+    return { position: last };
+  }
+  if (from === 'start') {
+    return { position: BEFORE_FIRST };
+  }
+  if ('time' in from) {
+    return { position: await log.seek(workspace, Date.parse(from.time)) };
+  }
+  if ('last' in from) {
+    return { position: await beforeLatest(from.last, filter, workspace, { log, store }) };
+  }
+  const cursor = parseCursor(from.position, 'position');
+  if (cursor.epoch !== bounds.epoch) {
+    return { position: BEFORE_FIRST, lost: 'other-epoch' };
+  }
+  if (cursor.position > last) {
+    return { position: last, lost: 'ahead' };
+  }
+  const first = await oldest(workspace, bounds, store);
+  if (cursor.position + 1 < first && cursor.position !== BEFORE_FIRST) {
+    return { position: (first - 1) as Position, lost: 'expired' };
+  }
+  return { position: cursor.position };
+}
+
+/**
+ * The position before the latest `count` events that match: the history is asked for those it has,
+ * the log for those that came since.
+ */
+async function beforeLatest(
+  count: number,
+  filter: Filter,
+  workspace: string,
+  { log, store }: Sources,
+): Promise<Position> {
+  const last = ((await log.bounds(workspace)).next - 1) as Position;
+  const { records, watermark } = await store.search({ workspace, filter, limit: count });
+  const matching = records.map(({ position }) => position).reverse();
+  const matches = compile(filter);
+  let after = watermark;
+  while (after < last) {
+    const batch = await log.read(workspace, after, READ_BYTES);
+    if (batch.records.length === 0) {
+      break;
+    }
+    for (const record of batch.records) {
+      after = record.position;
+      if (matches(record)) {
+        matching.push(record.position);
+      }
+    }
+  }
+  const first = matching.at(-count) ?? matching[0];
+  return (first === undefined ? last : first - 1) as Position;
+}

@@ -1,0 +1,51 @@
+import type { Batch } from '../commands/log.js';
+import type { Position, Recorded } from '../event.js';
+
+/**
+ * The latest batches of one log, as long as they fit into a number of bytes. They join without a
+ * gap, so whoever stands inside finds all that follows.
+ */
+export class Ring {
+  readonly #bytesMax: number;
+  readonly #batches: { records: readonly Recorded[]; bytes: number }[] = [];
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  push({ records }: Batch): void {
+    const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
+    this.#batches.push({ records, bytes });
+    this.#bytes += bytes;
+    while (this.#bytes > this.#bytesMax) {
+      this.#bytes -= this.#batches.shift()?.bytes ?? 0;
+    }
+  }
+
+  /** The rest of the batch in which the first record after a position stands; `undefined` if not held. */
+  after(position: Position): readonly Recorded[] | undefined {
+    const oldest = this.#batches[0]?.records[0];
+    if (!oldest || position < oldest.position) {
+      return undefined;
+    }
+    const batch = this.#batches[this.#search(position)];
+    return batch?.records.slice(batch.records.findIndex((record) => record.position > position));
+  }
+
+  /** The index of the first batch that ends after a position. */
+  #search(position: Position): number {
+    let low = 0;
+    let high = this.#batches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const last = this.#batches[middle]?.records.at(-1);
+      if (last && last.position > position) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
+}

@@ -1,0 +1,265 @@
+import type { Config } from '../config.js';
+import type { Bounds, EventLog } from '../commands/log.js';
+import { ServiceError } from '../errors.js';
+import { BEFORE_FIRST, type Position, type Recorded } from '../event.js';
+import { logger } from '../logger.js';
+import { metrics } from '../metrics.js';
+import type { EventStore } from '../projections/store.js';
+import { Fanout } from './fanout.js';
+import { Ring } from './ring.js';
+
+/** How many events before the head a tail begins with: reconnecting subscribers stand there. */
+const WARM_EVENTS = 1000;
+/** How long a tail without subscribers goes on: they come back, and long polls come and go. */
+const LINGER_MS = 30_000;
+const RESTART_MS = 1000;
+
+export type TailConfig = Pick<Config, 'ringBytesMax' | 'readBytes' | 'positionSeconds'>;
+
+/** What there is after a position. `lostBefore`: nothing holds the events between it and there. */
+export interface Stretch {
+  readonly records: readonly Recorded[];
+  readonly lostBefore?: Position;
+}
+
+/**
+ * One workspace as this node sees it: one follow of its log, a ring of its latest batches, and the
+ * subscribers at its head. Whoever is behind reads the ring, the log or the history by position,
+ * and joins the others when it has met the head; there is no queue for anybody.
+ */
+export class Tail {
+  readonly workspace: string;
+  readonly epoch: string;
+  readonly fanout = new Fanout();
+  readonly #log: EventLog;
+  readonly #store: EventStore;
+  readonly #config: TailConfig;
+  readonly #ring: Ring;
+  readonly #stopping = new AbortController();
+  readonly #failed = new Set<(error: ServiceError) => void>();
+  readonly #waiting = new Set<() => void>();
+  readonly #idleTimer: NodeJS.Timeout;
+  #head: Position;
+  #failure: ServiceError | undefined;
+
+  constructor(
+    workspace: string,
+    bounds: Bounds,
+    log: EventLog,
+    store: EventStore,
+    config: TailConfig,
+  ) {
+    this.workspace = workspace;
+    this.epoch = bounds.epoch;
+    this.#log = log;
+    this.#store = store;
+    this.#config = config;
+    this.#ring = new Ring(config.ringBytesMax);
+    this.#head = Math.max(bounds.first - 1, bounds.next - 1 - WARM_EVENTS) as Position;
+    this.#idleTimer = setInterval(() => {
+      this.fanout.tellIdle(this.#head);
+    }, config.positionSeconds * 1000);
+  }
+
+  /** Follows the log until it is stopped or fails for good. */
+  start(): void {
+    void this.#follow();
+  }
+
+  /** Up to here the live subscribers have been served. */
+  get head(): Position {
+    return this.#head;
+  }
+
+  /**
+   * What comes after a position that is behind the head: from the ring, else the log, else, where
+   * the log has forgotten it, the history.
+   */
+  async after(position: Position): Promise<Stretch> {
+    const recent = this.#ring.after(position);
+    if (recent) {
+      return { records: recent };
+    }
+    const { records, first } = await this.#log.read(
+      this.workspace,
+      position,
+      this.#config.readBytes,
+    );
+    if (first <= position + 1) {
+      return { records };
+    }
+    const end = (first - 1) as Position;
+    const past = await this.#store.scan(this.workspace, position, end, this.#config.readBytes);
+    if (past.length > 0) {
+      return { records: past };
+    }
+    // A stretch of which the history has nothing was either never to be kept, or it is lost.
+    const historized = await this.#store.checkpoint(this.workspace);
+    const kept = historized?.epoch === this.epoch && historized.position >= end;
+    return kept ? { records } : { records, lostBefore: first };
+  }
+
+  /** Resolves when the head has moved, or the tail has ended. */
+  moved(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve);
+    });
+  }
+
+  /** Calls back once when the tail can never go on, at once if it has failed already. */
+  onFailed(listener: (error: ServiceError) => void): () => void {
+    if (this.#failure) {
+      listener(this.#failure);
+    }
+    this.#failed.add(listener);
+    return () => this.#failed.delete(listener);
+  }
+
+  stop(): void {
+    clearInterval(this.#idleTimer);
+    this.#stopping.abort();
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.#log.follow(this.workspace, this.#head, signal)) {
+          this.#publish(batch.records);
+          this.#ring.push(batch);
+        }
+      } catch (error) {
+        if (error instanceof ServiceError && error.code === 'workspace-not-found') {
+          this.#fail(error);
+          return;
+        }
+        logger.error({ err: error, workspaceId: this.workspace }, 'a tail broke off, going on');
+        await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      }
+    }
+  }
+
+  #publish(records: readonly Recorded[]): void {
+    const last = records.at(-1);
+    if (!last) {
+      return;
+    }
+    // The head first: who leaves during the delivery has been served up to it.
+    this.#head = last.position;
+    if (this.fanout.size > 0) {
+      this.fanout.publish(records);
+      metrics.deliverySeconds.observe((Date.now() - Date.parse(last.event.createdAt)) / 1000);
+    }
+    this.#wake();
+  }
+
+  #fail(error: ServiceError): void {
+    this.stop();
+    this.#failure = error;
+    for (const listener of this.#failed) {
+      listener(error);
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) {
+      resolve();
+    }
+    this.#waiting.clear();
+  }
+}
+
+interface Entry {
+  readonly starting: Promise<Tail>;
+  tail?: Tail;
+  users: number;
+}
+
+/** The tails of a node: one for each workspace that somebody subscribes to. */
+export class Tails {
+  readonly #log: EventLog;
+  readonly #store: EventStore;
+  readonly #config: TailConfig;
+  readonly #byWorkspace = new Map<string, Entry>();
+
+  constructor(log: EventLog, store: EventStore, config: TailConfig) {
+    this.#log = log;
+    this.#store = store;
+    this.#config = config;
+  }
+
+  /** The tail of a workspace, started if need be; to be given back by `release`. */
+  async acquire(workspace: string): Promise<Tail> {
+    let entry = this.#byWorkspace.get(workspace);
+    if (!entry) {
+      entry = { starting: this.#start(workspace), users: 0 };
+      this.#byWorkspace.set(workspace, entry);
+      metrics.tails.inc();
+    }
+    entry.users++;
+    try {
+      entry.tail = await entry.starting;
+      return entry.tail;
+    } catch (error) {
+      this.#forget(workspace, entry);
+      throw error;
+    }
+  }
+
+  release(tail: Tail): void {
+    const entry = this.#byWorkspace.get(tail.workspace);
+    if (entry?.tail === tail && --entry.users === 0) {
+      setTimeout(() => {
+        if (entry.users === 0) {
+          this.#forget(tail.workspace, entry);
+        }
+      }, LINGER_MS).unref();
+    }
+  }
+
+  running(): Tail[] {
+    return [...this.#byWorkspace.values()].flatMap(({ tail }) => tail ?? []);
+  }
+
+  close(): void {
+    for (const [workspace, entry] of this.#byWorkspace) {
+      this.#forget(workspace, entry);
+    }
+  }
+
+  async #start(workspace: string): Promise<Tail> {
+    const bounds = await this.#log.bounds(workspace);
+    const tail = new Tail(workspace, bounds, this.#log, this.#store, this.#config);
+    tail.onFailed(() => {
+      const entry = this.#byWorkspace.get(workspace);
+      if (entry?.tail === tail) {
+        this.#forget(workspace, entry);
+      }
+    });
+    tail.start();
+    return tail;
+  }
+
+  #forget(workspace: string, entry: Entry): void {
+    entry.tail?.stop();
+    if (this.#byWorkspace.get(workspace) === entry) {
+      this.#byWorkspace.delete(workspace);
+      metrics.tails.dec();
+    }
+  }
+}
+
+/** Where history begins: the oldest event that log or store still hold, or where the next one will stand. */
+export async function oldest(
+  workspace: string,
+  bounds: Bounds,
+  store: EventStore,
+): Promise<Position> {
+  if (bounds.first === 0) {
+    return bounds.first;
+  }
+  const end = (bounds.first - 1) as Position;
+  const [first] = await store.scan(workspace, BEFORE_FIRST, end, 1);
+  return first?.position ?? bounds.first;
+}

@@ -1,0 +1,64 @@
+import { mkdir } from 'node:fs/promises';
+import { Emitter } from './commands/emit.js';
+import { openEmbeddedLog } from './commands/log.embedded.js';
+import type { EventLog } from './commands/log.js';
+import { ErrorReporter } from './commands/report.js';
+import { Workspaces } from './commands/workspaces.js';
+import type { Config } from './config.js';
+import { lagMeasuredBy } from './metrics.js';
+import { DeadLetters } from './projections/deadletter.js';
+import { Projector } from './projections/project.js';
+import type { EventStore } from './projections/store.js';
+import { openSqliteStore } from './projections/store.sqlite.js';
+import { Subscriptions } from './queries/subscribe.js';
+
+/** The parts of a running node, put together. Nothing but this file knows which back ends there are. */
+export interface Service {
+  readonly config: Config;
+  readonly log: EventLog;
+  readonly store: EventStore;
+  readonly workspaces: Workspaces;
+  readonly emitter: Emitter;
+  readonly subscriptions: Subscriptions;
+  readonly deadLetters: DeadLetters;
+  readonly reporter: ErrorReporter;
+  /** Lets what runs end, in the order in which the parts depend on each other. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens log and store, folds the system workspace and starts the projection.
+ *
+ * @param onFatal Told when the log or the store can never work again in this process.
+ */
+export async function openService(
+  config: Config,
+  onFatal: (error: Error) => void,
+): Promise<Service> {
+  await mkdir(config.dataDir, { recursive: true });
+  const log = await openEmbeddedLog(config.dataDir, { onFatal });
+  const store = await openSqliteStore(config.dataDir, { searchMsMax: config.searchMsMax, onFatal });
+  const workspaces = await Workspaces.open(log, config.autoCreateWorkspaces);
+  const deadLetters = await DeadLetters.open(log, store, workspaces);
+  const projector = new Projector(log, store, workspaces, deadLetters);
+  const subscriptions = new Subscriptions(workspaces, log, store, config);
+  projector.start();
+  lagMeasuredBy(() => projector.lag());
+  return {
+    config,
+    log,
+    store,
+    workspaces,
+    emitter: new Emitter(log, workspaces, config),
+    subscriptions,
+    deadLetters,
+    reporter: new ErrorReporter(log, workspaces),
+    close: async () => {
+      subscriptions.close();
+      await projector.stop();
+      await workspaces.close();
+      await log.close();
+      await store.close();
+    },
+  };
+}

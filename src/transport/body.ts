@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import rawBody from 'raw-body';
+import { parseJson } from '../commands/json.js';
+import { ServiceError } from '../errors.js';
+
+/** The media type of a request, without parameters, in lower case; empty where it names none. */
+export function mediaType(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+/** @throws ServiceError `unsupported-media-type` unless the body comes as it is, in UTF-8. */
+export function assertPlain(request: IncomingMessage): void {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  if (encoding !== 'identity') {
+    throw new ServiceError(
+      'unsupported-media-type',
+      `Content-Encoding ${encoding}: send it plain.`,
+    );
+  }
+  const charset = /charset\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase() ?? 'utf-8';
+  if (charset !== 'utf-8' && charset !== 'utf8') {
+    throw new ServiceError('unsupported-media-type', `Charset ${charset}: send UTF-8.`);
+  }
+}
+
+/**
+ * A JSON body, held in memory whole.
+ *
+ * @throws ServiceError `unsupported-media-type`, `too-large`, `invalid-json`, or `invalid-request`
+ *   where the body ends before its announced length.
+ */
+export async function jsonBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  types: readonly string[] = ['application/json'],
+): Promise<unknown> {
+  const type = mediaType(request);
+  if (!types.includes(type)) {
+    throw new ServiceError(
+      'unsupported-media-type',
+      `Content-Type is ${JSON.stringify(type)}, allowed here: ${types.join(', ')}.`,
+    );
+  }
+  return parseJson(await bytes(request, bytesMax));
+}
+
+/** The body as it came. */
+export async function bytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  assertPlain(request);
+  try {
+    const length = request.headers['content-length'];
+    return await rawBody(request, { limit: bytesMax, ...(length !== undefined && { length }) });
+  } catch (error) {
+    const { type } = error as { type?: string };
+    if (type === 'entity.too.large') {
+      throw new ServiceError(
+        'too-large',
+        `The body is larger than ${String(bytesMax)} bytes. Send less at once, or NDJSON.`,
+        { cause: error },
+      );
+    }
+    throw new ServiceError('invalid-request', 'The body ended before its announced length.', {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,202 @@
+import type { IncomingMessage } from 'node:http';
+import type { Context } from '../commands/context.js';
+import type { Emitted } from '../commands/emit.js';
+import { parseJson } from '../commands/json.js';
+import { ServiceError } from '../errors.js';
+import type { Service } from '../service.js';
+import { formatCursor } from '../queries/cursor.js';
+import { bytes, mediaType } from './body.js';
+import { cloudEvents, isCloudEvent } from './cloudevents.js';
+import { lines } from './lines.js';
+import { emittedStatus, itemError, itemResult } from './respond.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+/** Errors of an NDJSON stream that are told one by one; the others are only counted. */
+const LINE_ERRORS_MAX = 100;
+/** How much of a stream is emitted at once, and how much may be under way: one batch commits, one gathers. */
+const CHUNK_LINES = 500;
+const CHUNK_BYTES = 256 * 1024;
+const CHUNKS_INFLIGHT_MAX = 2;
+
+/** One event, a batch, or CloudEvents: everything that is held in memory whole. */
+export async function emitBody(
+  request: IncomingMessage,
+  service: Service,
+  workspace: string,
+  context: Context,
+  check: (body: unknown) => void,
+): Promise<Answer> {
+  const { bodyBytesMax } = service.config;
+  if (isCloudEvent(request)) {
+    const body = await bytes(request, bodyBytesMax);
+    return emitAll(service, workspace, cloudEvents(request, body), context);
+  }
+  const type = mediaType(request);
+  if (type !== 'application/json') {
+    throw new ServiceError(
+      'unsupported-media-type',
+      `Content-Type is ${JSON.stringify(type)}, allowed here: application/json, ` +
+        'application/x-ndjson, application/cloudevents+json, application/cloudevents-batch+json, ' +
+        'or any type with ce-* headers.',
+    );
+  }
+  const body = parseJson(await bytes(request, bodyBytesMax));
+  check(body);
+  return emitAll(service, workspace, draftsOf(body), context);
+}
+
+/** The events of a body or a frame: those of `events`, or the body itself. */
+export function draftsOf(body: unknown): readonly unknown[] {
+  const { events } = body as { events?: unknown };
+  return Array.isArray(events) ? events : [body];
+}
+
+async function emitAll(
+  service: Service,
+  workspace: string,
+  drafts: readonly unknown[],
+  context: Context,
+): Promise<Answer> {
+  assertBatch(drafts, service.config.batchEventsMax);
+  const { epoch, results } = await service.emitter.emit(workspace, drafts, context);
+  const refused = results.filter((result) => 'error' in result).length;
+  return {
+    status: emittedStatus(results.length - refused, refused),
+    body: { results: results.map((result) => itemResult(epoch, result)) },
+  };
+}
+
+/** @throws ServiceError `too-large` */
+export function assertBatch(drafts: readonly unknown[], eventsMax: number): void {
+  if (drafts.length > eventsMax) {
+    throw new ServiceError(
+      'too-large',
+      `The batch has ${String(drafts.length)} events, the limit is ${String(eventsMax)}.`,
+    );
+  }
+}
+
+/**
+ * A stream of lines, of any length. The client is read from only as fast as the log takes the
+ * events. Where the client breaks off, what came before stays emitted.
+ */
+export async function emitLines(
+  request: IncomingMessage,
+  service: Service,
+  workspace: string,
+  context: Context,
+): Promise<Answer> {
+  const tally = new Tally();
+  const inflight = new Set<Promise<void>>();
+  let chunk: { number: number; draft: unknown }[] = [];
+  let chunkBytes = 0;
+
+  const flush = async (): Promise<void> => {
+    const numbers = chunk.map(({ number }) => number);
+    const drafts = chunk.map(({ draft }) => draft);
+    chunk = [];
+    chunkBytes = 0;
+    const sent = service.emitter.emit(workspace, drafts, context).then((emitted) => {
+      tally.add(numbers, emitted);
+    });
+    const done = sent.finally(() => inflight.delete(done));
+    inflight.add(done);
+    // A failure is taken up by the race or by the last wait; until then it has an owner.
+    done.catch(() => undefined);
+    if (inflight.size >= CHUNKS_INFLIGHT_MAX) {
+      await Promise.race(inflight);
+    }
+  };
+
+  try {
+    for await (const { number, bytes: line } of lines(request, service.config.eventBytesMax)) {
+      try {
+        if (!line) {
+          const limit = String(service.config.eventBytesMax);
+          throw new ServiceError('too-large', `The line is longer than ${limit} bytes.`);
+        }
+        chunk.push({ number, draft: parseJson(line) });
+        chunkBytes += line.length;
+      } catch (error) {
+        tally.refuse(number, error as ServiceError);
+      }
+      if (chunk.length >= CHUNK_LINES || chunkBytes >= CHUNK_BYTES) {
+        await flush();
+      }
+    }
+    if (chunk.length > 0) {
+      await flush();
+    }
+    await Promise.all(inflight);
+  } catch (error) {
+    await Promise.allSettled(inflight);
+    throw tally.withProgress(error);
+  }
+  return tally.answer();
+}
+
+/** What has become of the lines so far. */
+class Tally {
+  #accepted = 0;
+  #refused = 0;
+  #cursor: string | undefined;
+  #last = -1;
+  readonly #errors: Record<string, unknown>[] = [];
+
+  add(numbers: readonly number[], { epoch, results }: Emitted): void {
+    for (const [index, result] of results.entries()) {
+      if ('error' in result) {
+        this.refuse(numbers[index] ?? 0, result.error);
+        continue;
+      }
+      this.#accepted++;
+      if (result.position > this.#last) {
+        this.#last = result.position;
+        this.#cursor = formatCursor(epoch, result.position);
+      }
+    }
+  }
+
+  refuse(line: number, error: ServiceError): void {
+    this.#refused++;
+    if (this.#errors.length < LINE_ERRORS_MAX) {
+      this.#errors.push({ line, ...itemError(error) });
+    }
+  }
+
+  answer(): Answer {
+    if (this.#accepted + this.#refused === 0) {
+      throw new ServiceError('invalid-body', 'The stream has no events: send one a line.');
+    }
+    return {
+      status: emittedStatus(this.#accepted, this.#refused),
+      body: {
+        accepted: this.#accepted,
+        refused: this.#refused,
+        errors: this.#errors,
+        ...(this.#cursor !== undefined && { cursor: this.#cursor }),
+      },
+    };
+  }
+
+  /** Who has to send the rest again wants to know how much is in. */
+  withProgress(error: unknown): unknown {
+    if (!(error instanceof ServiceError)) {
+      return error;
+    }
+    const { code, message, errors, retryAfterSeconds } = error;
+    return new ServiceError(
+      code,
+      `${message} Of the stream, ${String(this.#accepted)} events were accepted before.`,
+      {
+        cause: error,
+        ...(errors && { errors }),
+        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+      },
+    );
+  }
+}

@@ -1,0 +1,91 @@
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { Position } from '../event.js';
+import { metrics } from '../metrics.js';
+import { formatCursor } from '../queries/cursor.js';
+import type { Subscriber } from '../queries/subscription.js';
+import { wsFraming } from './framing.js';
+import { itemError } from './respond.js';
+
+/**
+ * The sending side of a WebSocket. Events go to the socket as ready-made frames, the same buffer for
+ * every socket that gets the same events; answers go through `ws`. Both write at once, so neither
+ * overtakes the other.
+ */
+export class FrameSocket {
+  readonly #ws: WebSocket;
+  readonly #socket: Duplex;
+  readonly #bufferBytesMax: number;
+  #drained: Promise<void> | undefined;
+
+  constructor(ws: WebSocket, socket: Duplex, bufferBytesMax: number) {
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#bufferBytesMax = bufferBytesMax;
+  }
+
+  get isFull(): boolean {
+    return !this.#socket.destroyed && this.#socket.writableLength >= this.#bufferBytesMax;
+  }
+
+  send(frame: Record<string, unknown>): void {
+    if (this.#ws.readyState === this.#ws.OPEN) {
+      this.#ws.send(JSON.stringify(frame));
+    }
+  }
+
+  /** Writes ready-made frames; not after a close frame, which ends what a server may send. */
+  write(frames: Buffer): void {
+    if (this.#ws.readyState === this.#ws.OPEN) {
+      this.#socket.write(frames);
+    }
+  }
+
+  /** Resolves when the socket has taken what was written, or is gone; all wait for the same. */
+  ready(): Promise<void> {
+    if (!this.isFull) {
+      return Promise.resolve();
+    }
+    this.#drained ??= new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#socket.off('drain', done).off('close', done);
+        this.#drained = undefined;
+        resolve();
+      };
+      this.#socket.on('drain', done).on('close', done);
+    });
+    return this.#drained;
+  }
+}
+
+/** What a subscription on a WebSocket tells its client. */
+export function subscriberOn(
+  out: FrameSocket,
+  subscription: string,
+  epoch: string,
+  ended: () => void,
+): Subscriber {
+  const framing = wsFraming(epoch, subscription);
+  const at = (position: Position): string => formatCursor(epoch, position);
+  return {
+    deliver: (matched) => {
+      out.write(matched.frame(framing));
+      metrics.delivered.inc({ transport: 'ws' }, matched.records.length);
+      return !out.isFull;
+    },
+    ready: () => out.ready(),
+    caughtUp: (position) => {
+      out.send({ op: 'caughtUp', subscription, cursor: at(position) });
+    },
+    moved: (position) => {
+      out.send({ op: 'position', subscription, cursor: at(position) });
+    },
+    lost: (reason, first) => {
+      out.send({ op: 'recovery', subscription, recovered: false, reason, first: at(first) });
+    },
+    ended: (error) => {
+      ended();
+      out.send({ op: 'ended', subscription, ...(error && itemError(error)) });
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { CATALOGUE, type ServiceError } from '../errors.js';
+import type { EmitResult } from '../commands/emit.js';
+import { formatCursor } from '../queries/cursor.js';
+
+/** An error as RFC 9457 wants it; `type` names its section in docs/errors.md. */
+export function problem(error: ServiceError, correlationId: string): Record<string, unknown> {
+  const { status, title } = CATALOGUE[error.code];
+  return {
+    type: `urn:workspace-events:error:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    correlationId,
+    ...(error.errors && { errors: error.errors }),
+  };
+}
+
+/** Headers that belong to an error. */
+export function problemHeaders(error: ServiceError): Record<string, string> {
+  const seconds = error.retryAfterSeconds ?? (CATALOGUE[error.code].retriable ? 1 : undefined);
+  return seconds === undefined ? {} : { 'Retry-After': String(seconds) };
+}
+
+/** An error where it concerns one item or one frame. */
+export function itemError({ code, message, errors }: ServiceError): Record<string, unknown> {
+  return { code, message, ...(errors && { errors }) };
+}
+
+/** What became of one event, as HTTP and WebSocket tell it. */
+export function itemResult(epoch: string, result: EmitResult): Record<string, unknown> {
+  if ('error' in result) {
+    return { error: itemError(result.error) };
+  }
+  const { id, position, duplicate } = result;
+  return { id, position: formatCursor(epoch, position), ...(duplicate && { duplicate }) };
+}
+
+/** `201` when all went in, `422` when none did, `207` in between. */
+export function emittedStatus(accepted: number, refused: number): number {
+  if (refused === 0) {
+    return 201;
+  }
+  return accepted === 0 ? 422 : 207;
+}

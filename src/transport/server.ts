@@ -1,0 +1,138 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import cors from '@koa/cors';
+import Koa, { type Context as KoaContext } from 'koa';
+import { isLoopback } from '../config.js';
+import { CATALOGUE } from '../errors.js';
+import { logger } from '../logger.js';
+import { metrics } from '../metrics.js';
+import type { Service } from '../service.js';
+import { identify, NOBODY } from './identify.js';
+import { problem, problemHeaders } from './respond.js';
+import { refuseUnrouted, routes, type RequestState } from './routes.js';
+import { isAllowed, Upgrades } from './upgrade.js';
+
+export interface Listening {
+  readonly url: string;
+  /** Takes no more requests, asks every client to come back later, resolves when all are gone. */
+  close(): Promise<void>;
+}
+
+/** A client that has not sent its headers by then holds a socket for nothing (slow loris). */
+const HEADERS_MS_MAX = 10_000;
+/** The largest request head: cookies and tokens fit, floods do not. */
+const HEAD_BYTES_MAX = 16 * 1024;
+
+/**
+ * Serves a node over HTTP and WebSocket.
+ *
+ * @throws Error for an address that reaches beyond this machine: without authentication everybody
+ *   who reaches the service may do everything.
+ */
+export async function listen(service: Service): Promise<Listening> {
+  const { host, port, drainSeconds } = service.config;
+  if (!isLoopback(host)) {
+    throw new Error(
+      `HOST is ${host}, but no authentication is configured, so it must be a loopback address.`,
+    );
+  }
+  const draining = new AbortController();
+  const handle = application(service, draining.signal).callback();
+  const server = createServer(
+    { maxHeaderSize: HEAD_BYTES_MAX, headersTimeout: HEADERS_MS_MAX, requestTimeout: 0 },
+    (request, response) => void handle(request, response),
+  );
+  const upgrades = new Upgrades(server, service);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const { address, port: bound, family } = server.address() as AddressInfo;
+  const name = family === 'IPv6' ? `[${address}]` : address;
+  return {
+    url: `http://${name}:${String(bound)}`,
+    close: async () => {
+      draining.abort();
+      const closed = new Promise((resolve) => server.close(resolve));
+      const late = setTimeout(() => {
+        server.closeAllConnections();
+      }, drainSeconds * 1000);
+      await upgrades.drain(drainSeconds);
+      server.closeIdleConnections();
+      await closed;
+      clearTimeout(late);
+    },
+  };
+}
+
+function application(service: Service, draining: AbortSignal): Koa {
+  const { corsOrigins } = service.config;
+  const app = new Koa();
+  const router = routes(service, draining);
+  app.use((ctx, next) => answered(ctx, next, service));
+  app.use(
+    cors({
+      origin: (ctx) => (isAllowed(ctx.get('Origin'), corsOrigins) ? ctx.get('Origin') : ''),
+      exposeHeaders: ['X-Correlation-Id', 'Retry-After'],
+    }),
+  );
+  app.use(router.routes());
+  app.use((ctx) => refuseUnrouted(ctx, router));
+  // What reaches Koa itself is a stream that broke off under way: its client has gone.
+  app.on('error', (error: unknown) => {
+    logger.debug({ err: error }, 'response broke off');
+  });
+  return app;
+}
+
+/** Identifies the caller, turns what is thrown into a problem, and writes the one line of the log. */
+async function answered(
+  ctx: KoaContext,
+  next: () => Promise<unknown>,
+  service: Service,
+): Promise<void> {
+  const began = performance.now();
+  const state = ctx.state as RequestState;
+  state.context = NOBODY;
+  try {
+    state.context = identify(ctx.req);
+    ctx.set('X-Correlation-Id', state.context.correlationId);
+    await next();
+  } catch (error) {
+    refuse(ctx, error, service);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const { operationId = 'none', workspace, context } = state;
+  const status = ctx.respond === false ? ctx.res.statusCode : ctx.status;
+  metrics.requestSeconds.observe({ operation: operationId, status: String(status) }, seconds);
+  logger.info(
+    {
+      correlationId: context.correlationId,
+      userId: context.caller.userId,
+      workspaceId: workspace,
+      operation: operationId,
+      method: ctx.method,
+      status,
+      ms: Math.round(seconds * 1_000_000) / 1000,
+    },
+    'request',
+  );
+}
+
+function refuse(ctx: KoaContext, thrown: unknown, service: Service): void {
+  const { context, workspace } = ctx.state as RequestState;
+  const error = service.reporter.toldAs(thrown, context, workspace);
+  if (ctx.res.headersSent) {
+    ctx.res.destroy();
+    return;
+  }
+  ctx.respond = true;
+  ctx.status = CATALOGUE[error.code].status;
+  ctx.set(problemHeaders(error));
+  ctx.body = JSON.stringify(problem(error, context.correlationId));
+  ctx.type = 'application/problem+json';
+  if (!ctx.req.complete) {
+    // The rest of a body that nobody reads would be taken for the next request.
+    ctx.set('Connection', 'close');
+  }
+}
