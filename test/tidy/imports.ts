@@ -61,7 +61,7 @@ const CLIENTS: Record<string, RegExp> = {
   '@platformatic/kafka': /\/\w+\.kafka(\.\w+)*\.ts$/,
   '@kafkajs/confluent-schema-registry': /\/registry\.confluent\.ts$/,
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
-  ws: /^src\/transport\/(upgrade|ws)\.ts$/,
+  ws: /^src\/transport\/(upgrade|framesocket|ws)\.ts$/,
   'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   pino: /^src\/logger\.ts$/,

@@ -58,3 +58,7 @@ export function resolve(importer: string, specifier: string): string {
     ? posix.join(posix.dirname(importer), specifier).replace(/\.js$/, '.ts')
     : specifier;
 }
+
+export function statements({ path, text }: Source): readonly ts.Statement[] {
+  return ts.createSourceFile(path, text, ts.ScriptTarget.Latest).statements;
+}

@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { dependencies, isSource, resolve, type Rule, type Source } from './source.js';
+import { dependencies, isSource, resolve, statements, type Rule, type Source } from './source.js';
 
 const ENTRY = 'src/main.ts';
 
@@ -33,10 +33,6 @@ export const noUnusedExports: Rule = (sources) => {
     .filter(({ path, name }) => !used.has(`${path}#${name}`) && !used.has(`${path}#*`))
     .map(({ path, name }) => `${path} exports ${name}, which no other file imports`);
 };
-
-function statements({ path, text }: Source): readonly ts.Statement[] {
-  return ts.createSourceFile(path, text, ts.ScriptTarget.Latest).statements;
-}
 
 function exportedNames(source: Source): string[] {
   return statements(source).flatMap((statement) => {
