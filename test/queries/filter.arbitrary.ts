@@ -37,6 +37,8 @@ const operator = fc.oneof(
   operand('exists', fc.boolean()),
   bounds(number),
   bounds(text),
+  // In UTF-16, the first is the lesser.
+  bounds(fc.constantFrom('\u{1F600}', '\uFFFD')),
 );
 /** One operator, or two in one object, both of which must hold. */
 const operators = fc.oneof(

@@ -7,7 +7,7 @@ import { compile } from '../../src/queries/filter.predicate.js';
 import { filterArbitrary, recordsArbitrary } from './filter.arbitrary.js';
 import { oracle } from './filter.oracle.js';
 
-const FILTERS = 1_000;
+const FILTERS = 2_000;
 const EVENTS = 40;
 
 /** Ways to say the same, which cost a subscriber nothing: all of them share one evaluation. */

@@ -82,6 +82,12 @@ export const equality: Row[] = [
     [{ a: 1 }],
   ],
   ['takes minus zero for zero', { 'payload.a': '0' }, [{ a: -0 }, { a: 0 }], [{ a: '-0' }]],
+  [
+    'knows only the one text that a number has',
+    { 'payload.a': ['3.0', '03', '1e3', '', ' 4'] },
+    [{ a: '3.0' }, { a: '1e3' }],
+    [{ a: 3 }, { a: 1000 }, { a: 0 }, { a: 4 }],
+  ],
   ['knows the empty text', { 'payload.a': '' }, [{ a: '' }], [{ a: ' ' }, { a: null }, {}]],
   ['minds case', { 'payload.a': 'Paris' }, [{ a: 'Paris' }], [{ a: 'paris' }]],
   ['does not normalise', { 'payload.a': 'é' }, [{ a: 'é' }], [{ a: 'e\u0301' }]],
