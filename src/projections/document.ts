@@ -1,13 +1,10 @@
-import type { Event, Json } from '../event.js';
-
-export { instant } from '../instant.js';
-
 /**
  * What every back end indexes of an event, computed in one place, so that a filter means the same
  * in each of them and on the live path.
  */
+import type { Event, Json } from '../event.js';
 
-/** A scalar and where it stands: the keys from the event down, joined by dots, without array indices. */
+/** A scalar, and the keys that lead to it, joined by dots, without array indices. */
 export interface Leaf {
   readonly path: string;
   readonly value: string | number | boolean;
@@ -22,7 +19,7 @@ export const documentLeavesMax = 10_000;
 /** A filter cannot name a longer path, so a longer one is not worth an index entry. */
 export const pathLengthMax = 1_024;
 
-/** In code points. Longer runs are no words (base64, say); both sides of a search cut them alike. */
+/** In code points. Longer runs are no words (base64, say); text and search are cut alike. */
 export const wordLengthMax = 64;
 
 /**
@@ -74,12 +71,12 @@ export function textWords(event: Event): Set<string> {
   return found;
 }
 
-/** The one tokeniser: runs of letters, marks and digits, with case and compatibility forms folded. */
+/** The one tokeniser: runs of letters, marks and digits, case and compatible forms folded. */
 export function words(text: string): string[] {
   return (fold(text).match(word) ?? []).map(cut);
 }
 
-/** What a search text asks for, by the same tokeniser: a star right behind a word makes it a prefix. */
+/** What a search asks for, by the same tokeniser: a star right behind a word makes a prefix. */
 export function searchWords(text: string): { word: string; prefix: boolean }[] {
   return (fold(text).match(searchWord) ?? []).map((found) =>
     found.endsWith('*')

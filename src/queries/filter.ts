@@ -1,6 +1,6 @@
 /**
- * The filter language: one meaning for live, replay, search, export and permission. Its users' guide
- * is `docs/filter.md`, its JSON Schema `schemas/filter.json`.
+ * The filter language: one meaning for live, replay, search, export and permission. The guide to it
+ * is `docs/filter.md`, the JSON Schema `schemas/filter.json`.
  */
 import { allOf, anyOf, canonical, not, type Filter, type FilterNode } from './filter.ast.js';
 import { Budget, condition, isObject, listed, textCondition } from './filter.condition.js';

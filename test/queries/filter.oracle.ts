@@ -1,8 +1,8 @@
 import type { Event, Json, JsonObject } from '../../src/event.js';
 
 /**
- * What a filter means, word by word from `docs/filter.md`, in its JSON form on an event: no parsing,
- * no compiling, no speed. It shares nothing with the code that it judges. The filter must be valid.
+ * What a filter in JSON means, word by word from `docs/filter.md`: no parsing, no compiling, no
+ * speed, and nothing shared with the code that it judges. The filter must be valid.
  */
 export function oracle(filter: Json, event: Event, position: number): boolean {
   if (Array.isArray(filter)) {
