@@ -1,0 +1,25 @@
+const EVERY_MS = 5;
+
+/**
+ * Waits until a condition holds and gives what it found; the one place in the tests that sleeps.
+ *
+ * @param find Tells whether it holds: anything but `undefined` and `false` is what was waited for.
+ * @throws Error naming what was waited for, after `timeoutMs`.
+ */
+export async function until<T>(
+  what: string,
+  find: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs = 10_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined && found !== false) {
+      return found;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`waited ${String(timeoutMs)} ms in vain until ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
+}
