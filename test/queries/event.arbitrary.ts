@@ -97,7 +97,7 @@ const happened: fc.Arbitrary<Pick<Event, 'type' | 'time' | 'target' | 'payload'>
   { requiredKeys: ['type', 'time', 'payload'] },
 );
 
-/** A piece of a log: ids `e0`, `e1` and so on, gaps between positions, no `createdAt` going back. */
+/** A piece of a log: ids `e0`, `e1` and so on, positions with gaps, `createdAt` in order. */
 export function recordsArbitrary(count: number): fc.Arbitrary<Recorded[]> {
   return fc
     .array(fc.tuple(happened, fc.constantFrom(...users)), { minLength: count, maxLength: count })
