@@ -1,7 +1,7 @@
 /**
- * Many records as one block of memory: one allocation, one copy, and one transfer to another thread
- * where an array of them would be copied object by object. `ends[i]` is where record `i` ends in the
- * slab; it begins where the one before it ends.
+ * Many records as one block of memory: one allocation, one copy, and one transfer to another
+ * thread where an array of them would be copied object by object. `ends[i]` is where record `i`
+ * ends in the slab; it begins where the one before it ends.
  */
 export interface Slab {
   readonly ends: Uint32Array<ArrayBuffer>;
@@ -23,7 +23,10 @@ export function pack(records: readonly { readonly bytes: Uint8Array }[]): Slab {
   return { ends, slab };
 }
 
-/** The records of a slab, as views on it: nothing is copied, and any one of them keeps all of it alive. */
+/**
+ * The records of a slab, as views on it: nothing is copied, and any one of them keeps all of it
+ * alive.
+ */
 export function unpack(ends: Uint32Array, slab: Uint8Array): Uint8Array[] {
   let begin = 0;
   return Array.from(ends, (end) => {

@@ -39,11 +39,12 @@ function buffersOf(value: unknown): Transferable[] {
 }
 
 /**
- * A worker thread whose methods are called as if they were here, answered in the order of the calls.
+ * A worker thread whose methods are called as if they were here, answered in the order of the
+ * calls.
  *
- * A thread that dies is not started again: what it held is unknown. Its pending and later calls fail
- * with `unavailable`. One that dies before it has answered anything never started: then its calls
- * fail with the very error, for whoever starts it.
+ * A thread that dies is not started again: what it held is unknown. Its pending and later calls
+ * fail with `unavailable`. One that dies before it has answered anything never started: then its
+ * calls fail with the very error, for whoever starts it.
  */
 export class Thread<A extends Api> {
   /** Never settles while the thread lives, nor when it is terminated. */
@@ -67,7 +68,7 @@ export class Thread<A extends Api> {
       this.#die(error);
     });
     this.#worker.on('exit', (code) => {
-      this.#die(new Error(`thread ${script.pathname} ended with code ${String(code)}`));
+      this.#die(new Error(`thread ${script.pathname} ended with code ${code}`));
     });
   }
 

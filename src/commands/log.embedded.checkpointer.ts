@@ -7,7 +7,9 @@ import Database from 'better-sqlite3';
 import { serve } from '../thread.js';
 import { guarded } from './log.embedded.guard.js';
 
-/** The first copies what has gathered, each further one what was committed during the one before. */
+/**
+ * The first copies what has gathered, each further one what was committed during the one before.
+ */
 const rounds = 3;
 
 const { folder } = workerData as { folder: string };
@@ -15,14 +17,15 @@ const path = join(folder, 'log.sqlite');
 const db = new Database(path, { fileMustExist: true });
 db.pragma('synchronous = FULL');
 
-// Never closed here: by POSIX, closing any descriptor of a file gives up all locks that the process has
-// on it, those of the other threads' connections too. It goes with the thread, which goes last.
+// Never closed here: by POSIX, closing any descriptor of a file gives up all locks that the
+// process has on it, those of the other threads' connections too. It goes with the thread, which
+// goes last.
 const file = openSync(path, 'r');
 
 /**
- * Leaves little for the writer to copy and to sync. SQLite itself syncs the file only when a checkpoint
- * has met the end of the WAL: while commits go on that would be in the writer's restart, for which
- * commits wait.
+ * Leaves little for the writer to copy and to sync. SQLite itself syncs the file only when a
+ * checkpoint has met the end of the WAL: while commits go on that would be in the writer's
+ * restart, for which commits wait.
  */
 function checkpoint(): void {
   for (let round = 0; round < rounds; round++) {

@@ -36,8 +36,9 @@ export class Turns {
 }
 
 /**
- * Group commit: what is appended while one commit runs goes into the next one, all together. An append that
- * finds no commit running goes at once, so that nothing ever waits for others to come.
+ * Group commit: what is appended while one commit runs goes into the next one, all together. An
+ * append that finds no commit running goes at once, so that nothing ever waits for others to
+ * come.
  */
 export class GroupCommit {
   readonly #turns: Turns;
@@ -131,7 +132,7 @@ function refusalOf(part: Part): Error | undefined {
     return new ServiceError('workspace-not-found', 'the workspace was deleted');
   }
   return part.head.next + recordsOf(part).length > positionsMax
-    ? new Error(`a log takes ${String(positionsMax)} records, and no more`)
+    ? new Error(`a log takes ${positionsMax} records, and no more`)
     : undefined;
 }
 

@@ -11,8 +11,8 @@ import type { Batch } from './log.js';
 const KIB = 1024;
 
 /**
- * The WAL is copied into the file each time it has grown by about so much. More would make opening after
- * a crash slow; less would write the same pages of the file more often.
+ * The WAL is copied into the file each time it has grown by about so much. More would make
+ * opening after a crash slow; less would write the same pages of the file more often.
  */
 const checkpointBytes = 8 * KIB * KIB;
 
@@ -36,7 +36,8 @@ export class LogFile {
    * @throws Error when another process, or this one, has the folder open, or it cannot be written.
    */
   static async open(data: WriterData, turns: Turns): Promise<{ file: LogFile; rows: LogRow[] }> {
-    const writer = start<Writer>('writer', data);
+    const script = new URL('./log.embedded.writer.js', import.meta.url);
+    const writer = new Thread<Writer>(script, data);
     // The other threads expect the file to be there.
     const rows = await writer.call('logs');
     const file = new LogFile(data, writer, turns);
@@ -48,8 +49,11 @@ export class LogFile {
 
   private constructor(data: WriterData, writer: Thread<Writer>, turns: Turns) {
     this.#writer = writer;
-    this.#reader = start('reader', data);
-    this.#checkpointer = start('checkpointer', data);
+    this.#reader = new Thread(new URL('./log.embedded.reader.js', import.meta.url), data);
+    this.#checkpointer = new Thread(
+      new URL('./log.embedded.checkpointer.js', import.meta.url),
+      data,
+    );
     this.#turns = turns;
   }
 
@@ -131,14 +135,18 @@ export class LogFile {
     await Promise.all([...readers, this.#writer].map((thread) => thread.terminate()));
   }
 
-  /** Copies the WAL into the file: nearly all of it beside the commits, the rest between two of them. */
+  /**
+   * Copies the WAL into the file: nearly all of it beside the commits, the rest between two of
+   * them.
+   */
   async #checkpoint(): Promise<void> {
     this.#checkpointing = true;
     try {
       await this.#checkpointer.call('checkpoint');
       await this.#turns.take(() => this.#restartWal());
     } catch {
-      // The disk is full, or a thread died. Nothing is lost; it is tried again after the next commit.
+      // The disk is full, or a thread died. Nothing is lost; it is tried again after the next
+      // commit.
     }
     this.#checkpointing = false;
   }
@@ -147,11 +155,4 @@ export class LogFile {
     await this.#writer.call('restartWal');
     this.#walBytes = 0;
   }
-}
-
-function start<A extends Writer | Reader | Checkpointer>(
-  name: string,
-  data: WriterData,
-): Thread<A> {
-  return new Thread(new URL(`./log.embedded.${name}.js`, import.meta.url), data);
 }

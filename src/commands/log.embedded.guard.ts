@@ -6,9 +6,9 @@ import { ServiceError } from '../errors.js';
 const retryAfterSeconds = 10;
 
 /**
- * A write that a full disk may refuse. Any other failure ends the thread: after a failed fsync, for
- * one, the kernel may have thrown the pages away and report success to the next one, so that going on
- * could acknowledge what is lost.
+ * A write that a full disk may refuse. Any other failure ends the thread: after a failed fsync,
+ * for one, the kernel may have thrown the pages away and report success to the next one, so that
+ * going on could acknowledge what is lost.
  */
 export function guarded<A extends unknown[], R>(write: (...args: A) => R): (...args: A) => R {
   return (...args) => {

@@ -3,8 +3,8 @@ import type { Batch, Bounds } from './log.js';
 import type { LogRow } from './log.embedded.rows.js';
 
 /**
- * What this process knows of one log: where it begins and ends, and what was appended last, for those
- * who follow it. That is no queue: a follower that was not there in time reads the file.
+ * What this process knows of one log: where it begins and ends, and what was appended last, for
+ * those who follow it. That is no queue: a follower that was not there in time reads the file.
  */
 export class Head {
   readonly number: number;

@@ -42,11 +42,7 @@ const selectRuns = db.prepare<[number, number], FullRunRow>(
 function recordsOf({ key, count, ends, slab }: FullRunRow): Uint8Array[] {
   // Copied, because a view of 32-bit integers must begin at a multiple of four.
   const records = unpack(new Uint32Array(Uint8Array.from(ends).buffer), slab);
-  assert.equal(
-    records.length,
-    count,
-    `run ${String(key)} does not hold as many records as it says`,
-  );
+  assert.equal(records.length, count, `run ${key} does not hold as many records as it says`);
   return records;
 }
 
@@ -76,7 +72,7 @@ function collect(log: LogRow, from: number, limitBytes: number): { bytes: Uint8A
     const skipped = key - run.key;
     assert(
       skipped === 0 || (records.length === 0 && skipped > 0 && skipped < run.count),
-      `log ${String(log.number)} has a gap or an overlap at run ${String(run.key)}`,
+      `log ${log.number} has a gap or an overlap at run ${run.key}`,
     );
     for (const bytes of recordsOf(run).slice(skipped)) {
       bytesLeft -= bytes.byteLength;
@@ -87,7 +83,7 @@ function collect(log: LogRow, from: number, limitBytes: number): { bytes: Uint8A
       key++;
     }
   }
-  assert.equal(key, end, `log ${String(log.number)} ends before its end`);
+  assert.equal(key, end, `log ${log.number} ends before its end`);
   return records;
 }
 
@@ -101,12 +97,12 @@ function seek(workspace: string, epoch: string, time: number): number | undefine
   let begin = first;
   let end = keyOf(log.number, log.next);
   let last: RunRow | undefined;
-  // Bisects the keys for the last run that begins before the time: a probe lands in a run, and rules
-  // out all keys up to its end or from its begin on.
+  // Bisects the keys for the last run that begins before the time: a probe lands in a run, and
+  // rules out all keys up to its end or from its begin on.
   while (begin < end) {
     const probe = begin + Math.floor((end - begin) / 2);
     const run = selectRunAt.get(probe);
-    assert(run && probe < run.key + run.count, `log ${String(log.number)} has a gap`);
+    assert(run && probe < run.key + run.count, `log ${log.number} has a gap`);
     if (run.created < time) {
       last = run;
       begin = run.key + run.count;

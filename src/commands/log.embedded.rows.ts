@@ -1,4 +1,6 @@
-/** What the threads of the embedded log tell each other, and how all logs share one table of runs. */
+/**
+ * What the threads of the embedded log tell each other, and how all logs share one table of runs.
+ */
 
 import type { Slab } from '../slab.js';
 import type { Retention } from './log.js';

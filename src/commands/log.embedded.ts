@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { ServiceError } from '../errors.js';
 import type { Position, Sealed } from '../event.js';
 import { GroupCommit, Turns } from './log.embedded.commit.js';
@@ -42,7 +43,9 @@ export async function openEmbeddedLog(
 /** The back end for one node: a SQLite file, written by one thread and read by another. */
 export class EmbeddedLog implements EventLog {
   readonly #file: LogFile;
-  /** Each write is a turn, so that what is known here is, between two turns, what the file holds. */
+  /**
+   * Each write is a turn, so that what is known here is, between two turns, what the file holds.
+   */
   readonly #turns: Turns;
   readonly #commits: GroupCommit;
   readonly #heads = new Map<string, Head>();
@@ -73,6 +76,8 @@ export class EmbeddedLog implements EventLog {
     const head = this.#headOf(workspace);
     const leave = head.join();
     const aborted = (): boolean => signal.aborted;
+    // One signal may end any number of followers; Node takes more than ten for a leak.
+    setMaxListeners(0, signal);
     let position = after;
     try {
       while (!aborted()) {

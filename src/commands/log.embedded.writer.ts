@@ -20,7 +20,10 @@ const schemaVersion = 1;
 /** How long a restart of the WAL waits for a read that still uses it; one read takes a few ms. */
 const busyMsMax = 5000;
 
-/** How long one slice of a deletion may hold commits up, and how many rows it takes between two looks at the clock. */
+/**
+ * How long one slice of a deletion may hold commits up, and how many rows it takes between two
+ * looks at the clock.
+ */
 const purgeMsMax = 5;
 const purgeRows = 16;
 
@@ -31,7 +34,8 @@ const db = openFile();
 
 /**
  * Two processes on one log would give the same positions to different records. The lock is a
- * transaction that never ends: unlike a file with a process id, the system releases it with the process.
+ * transaction that never ends: unlike a file with a process id, the system releases it with the
+ * process.
  */
 function lockFolder(): Database.Database {
   const held = new Database(join(folder, 'lock.sqlite'), { timeout: 0 });
@@ -75,7 +79,7 @@ const moveFirst = db.prepare('UPDATE logs SET first = ? WHERE number = ?');
 const deleteLog = db.prepare('DELETE FROM logs WHERE number = ?');
 const deleteRuns = db.prepare<[{ begin: number; end: number }]>(
   `DELETE FROM runs WHERE key >= :begin AND key < :end AND key + count <= :end
-   LIMIT ${String(purgeRows)}`,
+   LIMIT ${purgeRows}`,
 );
 
 /** All of it or nothing. */
@@ -86,7 +90,7 @@ function transaction<A extends unknown[], R>(write: (...args: A) => R): (...args
 function createLog({ workspace, epoch, retention }: NewLog): number {
   const number = selectNumber.get()!;
   if (number >= logsMax) {
-    throw new Error(`the log in ${folder} takes ${String(logsMax)} workspaces, and no more`);
+    throw new Error(`the log in ${folder} takes ${logsMax} workspaces, and no more`);
   }
   insertLog.run(number, workspace, epoch, JSON.stringify(retention));
   return number;
@@ -94,9 +98,9 @@ function createLog({ workspace, epoch, retention }: NewLog): number {
 
 function commit(runs: readonly Run[]): void {
   for (const { log, first, created, ends, slab } of runs) {
-    assert.equal(ends.at(-1), slab.byteLength, `a run of log ${String(log)} is torn`);
+    assert.equal(ends.at(-1), slab.byteLength, `a run of log ${log} is torn`);
     const { changes } = advance.run(first + ends.length, log, first);
-    assert.equal(changes, 1, `log ${String(log)} does not continue at ${String(first)}`);
+    assert.equal(changes, 1, `log ${log} does not continue at ${first}`);
     insertRun.run(keyOf(log, first), ends.length, created, ends, slab);
   }
 }
@@ -104,7 +108,7 @@ function commit(runs: readonly Run[]): void {
 /** Deletes some of the runs before the first record held; `true` while there is more to delete. */
 function purge(number: number): boolean {
   const row = selectLog.get(number);
-  assert(row, `log ${String(number)} is purged but does not exist`);
+  assert(row, `log ${number} is purged but does not exist`);
   const range = { begin: keyOf(number, 0), end: keyOf(number, row.first) };
   const deadline = performance.now() + purgeMsMax;
   while (deleteRuns.run(range).changes === purgeRows) {

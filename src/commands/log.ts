@@ -26,36 +26,43 @@ export interface Retention {
  * The write side: one totally ordered log per workspace.
  *
  * A back end keeps every record that it has acknowledged, through a crash of the process or of the
- * machine, and never gives a position twice within an epoch. It holds bytes and does not look inside
- * them. Validation, authorisation, idempotency, fan-out and history are not its job.
+ * machine, and never gives a position twice within an epoch. It keeps the bytes of a record as they
+ * are. Validation, authorisation, idempotency, fan-out and history are not its job.
  *
  * Every method of a workspace without a log fails with `workspace-not-found`, and every method with
- * `unavailable` when the log cannot be reached within the configured time.
+ * `unavailable` when the log cannot be reached within the configured time, has no room left, or is
+ * closed.
  */
 export interface EventLog {
   /**
-   * Appends all records, in order and without one of another append between them, or none. Resolves with the position
-   * of the first once they are durable; they stand at consecutive positions. Appends to one
-   * workspace are ordered as they were called; they may run at the same time.
+   * Appends records, at least one: all of them, in order and with none of another append between
+   * them, or none. Resolves with the position of the first once they are durable; they stand at
+   * consecutive positions. Appends to one workspace are ordered as they were called; they may run
+   * at the same time. One that fails may still be in the log, as a whole: the failure may have come
+   * after the write.
    */
   append(workspace: string, records: readonly Sealed[]): Promise<Position>;
 
   /**
-   * The records after a position, in order, as many as fit into `limitBytes`, at least one. Empty at
-   * the head. Where `after` is older than all that is held, it begins with the oldest held.
+   * The records after a position, in order, as many as fit into `limitBytes`, at least one. Empty
+   * at the head. Where `after` is older than all that is held, it begins with the oldest held.
    */
   read(workspace: string, after: Position, limitBytes: number): Promise<Batch>;
 
   /**
-   * As `read`, again and again; waits at the head, and sees a record as soon as it is durable.
-   * Nothing is read ahead: a slow consumer slows the reading down. Ends when the signal aborts;
-   * fails with `workspace-not-found` when the log is dropped.
+   * As `read`, again and again, and never empty; waits at the head, and sees a record as soon as it
+   * is durable. Nothing is read ahead: a slow consumer slows the reading down, and costs no memory.
+   * Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped, and with
+   * `unavailable` when it is closed.
    */
   follow(workspace: string, after: Position, signal: AbortSignal): AsyncIterable<Batch>;
 
   bounds(workspace: string): Promise<Bounds>;
 
-  /** The position after which come the records accepted (`createdAt`) at or after a time, in epoch milliseconds. */
+  /**
+   * The position after which come the records accepted (`createdAt`) at or after a time, in epoch
+   * milliseconds.
+   */
   seek(workspace: string, time: number): Promise<Position>;
 
   /** Makes the log of a workspace; without effect where there is one. */

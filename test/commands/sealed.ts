@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import type { EventLog } from '../../src/commands/log.js';
+import { BEFORE_FIRST, type Event, type Recorded, type Sealed } from '../../src/event.js';
+
+/** What one read takes. */
+const readBytes = 1024 * 1024;
+
+/** An event that tells its `number`; `createdAt` in epoch milliseconds. */
+export function sealed(number: number, createdAt = 0): Sealed {
+  const time = new Date(createdAt).toISOString();
+  const event: Event = {
+    id: randomUUID(),
+    type: 'test.numbered',
+    workspaceId: 'any',
+    time,
+    createdAt: time,
+    source: { workspaceId: 'any', correlationId: 'any', connectionId: 'any' },
+    payload: { number },
+  };
+  return { event, bytes: Buffer.from(JSON.stringify(event)) };
+}
+
+/** An event of which only the bytes matter. */
+export function sealedBytes(bytes: Uint8Array): Sealed {
+  return { event: sealed(0).event, bytes };
+}
+
+export function numbered(from: number, to: number): Sealed[] {
+  return range(from, to).map((number) => sealed(number));
+}
+
+export function numbersOf(records: readonly Recorded[]): number[] {
+  return records.map(({ event }) => event.payload.number as number);
+}
+
+export function positionsOf(records: readonly Recorded[]): number[] {
+  return records.map(({ position }) => position);
+}
+
+/** The whole numbers from one up to, and without, another. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index);
+}
+
+export async function readAll(log: EventLog, workspace: string): Promise<Recorded[]> {
+  const records: Recorded[] = [];
+  for (;;) {
+    const last = records.at(-1)?.position ?? BEFORE_FIRST;
+    const batch = await log.read(workspace, last, readBytes);
+    if (batch.records.length === 0) {
+      return records;
+    }
+    records.push(...batch.records);
+  }
+}
