@@ -100,14 +100,14 @@ export const SETTINGS = {
     MIB,
     KIB,
     64 * MIB,
-    'The largest event as recorded. Every reader, and Kafka by default, must be able to take one whole.',
+    'The largest event as recorded; every reader, and Kafka by default, takes one whole.',
   ),
   bodyBytesMax: number(
     'BODY_BYTES_MAX',
     16 * MIB,
     KIB,
     256 * MIB,
-    'The largest JSON body or WebSocket frame: it is held in memory whole. NDJSON has no such bound, only its lines have.',
+    'The largest JSON body or WebSocket frame, which is held in memory. NDJSON has no such bound.',
   ),
   batchEventsMax: number(
     'BATCH_EVENTS_MAX',

@@ -66,7 +66,10 @@ export interface Event {
   workspaceId: string;
   /** When it happened: the producer's own words, RFC 3339. */
   time: string;
-  /** When it was accepted: ISO 8601 in UTC with milliseconds, never decreasing within a workspace on one node. */
+  /**
+   * When it was accepted: ISO 8601 in UTC with milliseconds, never decreasing within a workspace on
+   * one node.
+   */
   createdAt: string;
   source: Source;
   target?: Target;
@@ -75,7 +78,9 @@ export interface Event {
   error?: EventError;
 }
 
-/** An event with its only serialisation: the bytes that are stored, framed, exported and returned. */
+/**
+ * An event with its only serialisation: the bytes that are stored, framed, exported and returned.
+ */
 export interface Sealed {
   readonly event: Event;
   readonly bytes: Uint8Array;

@@ -8,7 +8,10 @@ export interface LogContext {
   workspaceId?: string;
 }
 
-/** The one logger; its level can be changed while the service runs. Payloads, tokens and keys are never given to it. */
+/**
+ * The one logger; its level can be changed while the service runs. Payloads, tokens and keys are
+ * never given to it.
+ */
 export const logger = pino({
   base: null,
   timestamp: pino.stdTimeFunctions.isoTime,

@@ -46,11 +46,14 @@ function greeting(url: string, dataDir: string): string {
   const events = `${url}/v2/workspaces/demo/events`;
   return `
 workspace-events listens on ${url}, its data is in ${dataDir}
-No authentication is configured: it listens on this machine only, and every caller may do everything.
+No authentication is configured: only this machine is served, and every caller may do everything.
 
-  Tail a workspace:   curl -N -H 'Accept: text/event-stream' '${events}?from=start'
-  Emit an event:      curl -H 'Content-Type: application/json' -d '{"type":"order.paid","payload":{"total":12}}' ${events}
-  Search it:          curl '${events}?type=order.*&payload.total.gte=10'
+Tail a workspace:
+  curl -N -H 'Accept: text/event-stream' '${events}?from=start'
+Emit an event into it:
+  curl ${events} --json '{"type":"order.paid","payload":{"total":12}}'
+Search it:
+  curl '${events}?type=order.*&payload.total.gte=10'
 
 `;
 }

@@ -57,7 +57,7 @@ export const metrics = {
   }),
   deliverySeconds: new Histogram({
     name: 'events_delivery_duration_seconds',
-    help: 'From the acceptance of the last event of a batch until it was written to the live subscribers',
+    help: 'From the acceptance of an event until it was written to the live subscribers',
     buckets,
     registers,
   }),

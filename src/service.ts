@@ -12,7 +12,9 @@ import type { EventStore } from './projections/store.js';
 import { openSqliteStore } from './projections/store.sqlite.js';
 import { Subscriptions } from './queries/subscribe.js';
 
-/** The parts of a running node, put together. Nothing but this file knows which back ends there are. */
+/**
+ * The parts of a running node, put together. Nothing but this file knows which back ends there are.
+ */
 export interface Service {
   readonly config: Config;
   readonly log: EventLog;

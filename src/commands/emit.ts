@@ -15,7 +15,9 @@ import { redact } from './redact.js';
 import { validate } from './validate.js';
 import type { Workspace, Workspaces } from './workspaces.js';
 
-/** How many events at the end of a log are looked through for ids after a start: retries come soon. */
+/**
+ * How many events at the end of a log are looked through for ids after a start: retries come soon.
+ */
 const WARM_EVENTS = 10_000;
 const WARM_READ_BYTES = 1024 * 1024;
 
@@ -152,7 +154,9 @@ export class Emitter {
     }
   }
 
-  /** A producer whose node died before it answered sends the same ids again: they are in the log. */
+  /**
+   * A producer whose node died before it answered sends the same ids again: they are in the log.
+   */
   async #warm(workspace: Workspace): Promise<void> {
     const { next } = await this.#log.bounds(workspace.id);
     let after = Math.max(BEFORE_FIRST, next - 1 - WARM_EVENTS) as Position;
@@ -185,7 +189,8 @@ function toEvent(draft: Draft, { workspace, createdAt, source }: Batch): Event {
 
 async function settle(slots: readonly Slot[]): Promise<EmitResult[]> {
   const results: EmitResult[] = [];
-  // One look at a promise that many slots share: awaiting it for each would cost more than the rest.
+  // One look at a promise that many slots share: awaiting it for each would cost more than the
+  // rest.
   let run: Run | undefined;
   let first = BEFORE_FIRST;
   for (const slot of slots) {

@@ -7,6 +7,9 @@ export const JSON_DEPTH_MAX = 64;
 /** A number token of digits alone that may not survive as a double (2^53 has 16 digits). */
 const LONG_INTEGER = /(?<=^|[[:,\s])-?\d{16,}(?=[\s,}\]]|$)/;
 
+/** Only an escape can bring half a surrogate pair through valid UTF-8. */
+const SURROGATE = /\\ud[89a-f]/i;
+
 /**
  * Parses a body, frame or line without losing anything: what JavaScript would change silently
  * (bytes that are not UTF-8, integers beyond 2^53, numbers beyond a double) is refused instead.
@@ -24,16 +27,31 @@ export function parseJson(bytes: Buffer): unknown {
   } catch (error) {
     throw new ServiceError('invalid-json', (error as SyntaxError).message, { cause: error });
   }
+  if (SURROGATE.test(text) && !isWellFormed(value)) {
+    throw new ServiceError('invalid-json', 'A string has half a surrogate pair, which is no text.');
+  }
   if (!isLossless(value, 0)) {
     const integer = LONG_INTEGER.exec(text)?.[0];
     if (integer !== undefined) {
       throw new ServiceError(
         'invalid-json',
-        `The integer ${integer.slice(0, 40)} is beyond 2^53 and would be rounded: send it as a string.`,
+        `The integer ${integer.slice(0, 40)} is beyond 2^53 and would be rounded: send a string.`,
       );
     }
   }
   return value;
+}
+
+/** RFC 7493, 2.1: what is no Unicode text would be stored as another text. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') {
+    return value.isWellFormed();
+  }
+  return (
+    typeof value !== 'object' ||
+    value === null ||
+    Object.entries(value).every(([key, child]) => key.isWellFormed() && isWellFormed(child))
+  );
 }
 
 /** Whether every number is what was written; fails on depth and on numbers beyond a double. */

@@ -12,7 +12,9 @@ interface Own {
   error?: EventError;
 }
 
-/** An event that the service itself emits: no producer sent it, so nothing of it is to be checked. */
+/**
+ * An event that the service itself emits: no producer sent it, so nothing of it is to be checked.
+ */
 export function ownEvent(
   { workspaceId, type, payload, acceptedAt, error }: Own,
   context: Context,

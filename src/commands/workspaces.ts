@@ -156,7 +156,10 @@ export class Workspaces {
     }
   }
 
-  /** Appends an event of the service itself to the system workspace; resolves when it is folded here. */
+  /**
+   * Appends an event of the service itself to the system workspace; resolves when it is folded
+   * here.
+   */
   async record(type: string, payload: JsonObject, context: Context): Promise<Position> {
     const system = this.require(SYSTEM_WORKSPACE);
     const acceptedAt = system.acceptedAt();

@@ -73,7 +73,10 @@ export class Projector {
     return { events, seconds: (Date.now() - oldest) / 1000 };
   }
 
-  /** What concerns one workspace happens one after the other: what runs is stopped, then comes the next. */
+  /**
+   * What concerns one workspace happens one after the other: what runs is stopped, then comes the
+   * next.
+   */
   #next(workspace: string, work: (signal: AbortSignal) => Promise<void>): void {
     const before = this.#tasks.get(workspace);
     before?.stop.abort();
@@ -87,7 +90,9 @@ export class Projector {
     }
   }
 
-  /** Tries again, ever more slowly, whatever the failure: giving up would lose history in silence. */
+  /**
+   * Tries again, ever more slowly, whatever the failure: giving up would lose history in silence.
+   */
   async #untilDone(
     workspace: string,
     work: () => Promise<void>,
@@ -155,7 +160,9 @@ export class Projector {
   }
 }
 
-/** Whether an event belongs into the history: all but those that were sent with `persist: false`. */
+/**
+ * Whether an event belongs into the history: all but those that were sent with `persist: false`.
+ */
 export function isKept(record: Recorded): boolean {
   const { bytes } = record;
   const marked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(MARK);

@@ -46,7 +46,9 @@ export interface EventStore {
   /** How far the workspace is historized; `undefined` where nothing of it is known. */
   checkpoint(workspace: string): Promise<Checkpoint | undefined>;
 
-  /** Moves the checkpoint. It outlives a crash only together with the writes that it vouches for. */
+  /**
+   * Moves the checkpoint. It outlives a crash only together with the writes that it vouches for.
+   */
   advance(workspace: string, checkpoint: Checkpoint): Promise<void>;
 
   search(query: SearchQuery): Promise<Page>;

@@ -9,7 +9,9 @@ export interface Cursor {
 
 const SHAPE = /^([0-9a-z]{1,32})-(start|\d{1,15})$/;
 
-/** The wire form `<epoch>-<position>`, or `<epoch>-start` before the first event. Opaque to clients. */
+/**
+ * The wire form `<epoch>-<position>`, or `<epoch>-start` before the first event. Opaque to clients.
+ */
 export function formatCursor(epoch: string, position: Position): string {
   return `${epoch}-${position === BEFORE_FIRST ? 'start' : String(position)}`;
 }

@@ -1,6 +1,6 @@
 import type { Position, Recorded } from '../event.js';
 import type { Filter, FilterNode } from './filter.js';
-import { compile, texts } from './filter.predicate.js';
+import { compile, textsAt } from './filter.predicate.js';
 
 /** How a transport puts events on the wire. Members with equal keys get the same bytes. */
 export interface Framing {
@@ -48,7 +48,15 @@ class Group {
   }
 }
 
-/** The values of a field that a filter cannot match without; a group is filed under each of them. */
+/** The groups filed under the values of one field. */
+interface Shelf {
+  readonly texts: (record: Recorded) => string[];
+  readonly byValue: Map<string, Set<Group>>;
+}
+
+/**
+ * The values of a field that a filter cannot match without; a group is filed under each of them.
+ */
 interface Handle {
   readonly field: string;
   readonly values: readonly string[];
@@ -62,7 +70,7 @@ interface Handle {
 export class Fanout {
   readonly #groups = new Map<string, Group>();
   readonly #unfiled = new Set<Group>();
-  readonly #filed = new Map<string, Map<string, Set<Group>>>();
+  readonly #filed = new Map<string, Shelf>();
   #members = 0;
 
   get size(): number {
@@ -130,8 +138,8 @@ export class Fanout {
 
   *#candidates(record: Recorded): Iterable<Group> {
     yield* this.#unfiled;
-    for (const [field, byValue] of this.#filed) {
-      for (const value of new Set(texts(record, field))) {
+    for (const { texts, byValue } of this.#filed.values()) {
+      for (const value of texts(record)) {
         yield* byValue.get(value) ?? [];
       }
     }
@@ -143,20 +151,20 @@ export class Fanout {
       this.#unfiled.add(group);
       return;
     }
-    let byValue = this.#filed.get(handle.field);
-    if (!byValue) {
-      byValue = new Map();
-      this.#filed.set(handle.field, byValue);
+    let shelf = this.#filed.get(handle.field);
+    if (!shelf) {
+      shelf = { texts: textsAt(handle.field), byValue: new Map() };
+      this.#filed.set(handle.field, shelf);
     }
     for (const value of handle.values) {
-      byValue.set(value, (byValue.get(value) ?? new Set()).add(group));
+      shelf.byValue.set(value, (shelf.byValue.get(value) ?? new Set()).add(group));
     }
   }
 
   #unfile(group: Group): void {
     this.#unfiled.delete(group);
     const handle = handleOf(group.filter.root);
-    const byValue = handle && this.#filed.get(handle.field);
+    const byValue = handle && this.#filed.get(handle.field)?.byValue;
     for (const value of handle?.values ?? []) {
       const groups = byValue?.get(value);
       groups?.delete(group);
@@ -170,11 +178,8 @@ export class Fanout {
   }
 }
 
-/** Times and positions are equal in more ways than their text tells, so they are no handles. */
-const NOT_BY_TEXT = new Set(['time', 'createdAt', 'position']);
-
 function handleOf(node: FilterNode): Handle | undefined {
-  if (node.op === 'in' && !NOT_BY_TEXT.has(node.field)) {
+  if (node.op === 'in') {
     return node;
   }
   if (node.op !== 'and') {

@@ -22,16 +22,20 @@ export function compile(filter: Filter): Test {
   return testOf(filter.root);
 }
 
-/** The texts of the scalars at a field: what an `in` is true of, when one of them is listed. */
-export function texts(recorded: Recorded, field: string): string[] {
-  const found: string[] = [];
-  someAt(field, (value) => {
+/** Reads the texts of the scalars at a field: what an `in` is true of, when one of them is listed. */
+export function textsAt(field: string): (recorded: Recorded) => string[] {
+  let found: string[] = [];
+  const collect = someAt(field, (value) => {
     if (typeof value !== 'object') {
       found.push(String(value));
     }
     return false;
-  })(recorded);
-  return found;
+  });
+  return (recorded) => {
+    found = [];
+    collect(recorded);
+    return found;
+  };
 }
 
 function testOf(node: FilterNode): Test {

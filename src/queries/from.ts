@@ -1,5 +1,6 @@
 import type { EventLog } from '../commands/log.js';
 import { BEFORE_FIRST, type Position } from '../event.js';
+import { instant } from '../instant.js';
 import type { EventStore } from '../projections/store.js';
 import { parseCursor } from './cursor.js';
 import type { Filter } from './filter.js';
@@ -32,7 +33,9 @@ export interface Sources {
 
 const READ_BYTES = 1024 * 1024;
 
-/** Turns where a subscriber wants to begin into a position, and says so when that cannot be kept. */
+/**
+ * Turns where a subscriber wants to begin into a position, and says so when that cannot be kept.
+ */
 export async function resolveFrom(
   from: From,
   filter: Filter,
@@ -48,7 +51,7 @@ export async function resolveFrom(
     return { position: BEFORE_FIRST };
   }
   if ('time' in from) {
-    return { position: await log.seek(workspace, Date.parse(from.time)) };
+    return { position: await log.seek(workspace, instant(from.time)) };
   }
   if ('last' in from) {
     return { position: await beforeLatest(from.last, filter, workspace, { log, store }) };

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Event } from '../event.js';
+import { instant } from '../instant.js';
 
 /** The longest delay that a timer takes; longer pauses are waited for in parts. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -18,7 +19,7 @@ export class Pacer {
 
   /** Resolves when an event is due: at once for the first one and for one out of order. */
   async due(event: Event): Promise<void> {
-    const time = Date.parse(event.time);
+    const time = instant(event.time);
     if (this.#firstTime === undefined) {
       this.#firstTime = time;
       this.#startedAt = performance.now();

@@ -23,7 +23,10 @@ export class Ring {
     }
   }
 
-  /** The rest of the batch in which the first record after a position stands; `undefined` if not held. */
+  /**
+   * The rest of the batch in which the first record after a position stands; `undefined` if not
+   * held.
+   */
   after(position: Position): readonly Recorded[] | undefined {
     const oldest = this.#batches[0]?.records[0];
     if (!oldest || position < oldest.position) {

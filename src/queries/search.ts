@@ -28,7 +28,9 @@ export interface SearchResult {
   readonly cursor: string;
 }
 
-/** How often a node that waits looks at the checkpoint; another node may be the one that moves it. */
+/**
+ * How often a node that waits looks at the checkpoint; another node may be the one that moves it.
+ */
 const POLL_MS = 5;
 const POLL_MS_MAX = 100;
 
@@ -63,7 +65,10 @@ export async function search(
   };
 }
 
-/** @throws ServiceError `event-not-found` also where the caller may not read it: that would tell of it. */
+/**
+ * @throws ServiceError `event-not-found` also where the caller may not read it: that would tell of
+ * it.
+ */
 export async function eventById(
   workspace: string,
   id: string,

@@ -250,7 +250,10 @@ export class Tails {
   }
 }
 
-/** Where history begins: the oldest event that log or store still hold, or where the next one will stand. */
+/**
+ * Where history begins: the oldest event that log or store still hold, or where the next one will
+ * stand.
+ */
 export async function oldest(
   workspace: string,
   bounds: Bounds,

@@ -17,7 +17,10 @@ export interface Answer {
 
 /** Errors of an NDJSON stream that are told one by one; the others are only counted. */
 const LINE_ERRORS_MAX = 100;
-/** How much of a stream is emitted at once, and how much may be under way: one batch commits, one gathers. */
+/**
+ * How much of a stream is emitted at once, and how much may be under way: one batch commits, one
+ * gathers.
+ */
 const CHUNK_LINES = 500;
 const CHUNK_BYTES = 256 * 1024;
 const CHUNKS_INFLIGHT_MAX = 2;

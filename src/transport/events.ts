@@ -1,6 +1,7 @@
 import type { Context as KoaContext } from 'koa';
 import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
+import { instant } from '../instant.js';
 import { isFilterParameter, parseFilter, parseFilterQuery } from '../queries/filter.js';
 import type { Filter } from '../queries/filter.js';
 import type { From } from '../queries/from.js';
@@ -142,7 +143,9 @@ function bounded(query: ReadQuery, config: Config): { limit: number; waitMs: num
   return { limit, waitMs: wait * 1000 };
 }
 
-/** The query parameters that are conditions. Any that is neither that nor described is a mistake. */
+/**
+ * The query parameters that are conditions. Any that is neither that nor described is a mistake.
+ */
 function filterOf(ctx: KoaContext): Filter {
   const parameters = [...ctx.URL.searchParams];
   for (const [name] of parameters) {
@@ -174,7 +177,7 @@ function startOf(from: string | undefined, accepted: string): From {
   if (from.startsWith('last:')) {
     return { last: Number(from.slice('last:'.length)) };
   }
-  if (Number.isNaN(Date.parse(from))) {
+  if (Number.isNaN(instant(from))) {
     const message = 'must be now, start, last:<n> or an RFC 3339 time';
     throw new ServiceError('invalid-request', `from ${message}.`, {
       errors: [{ path: 'from', message }],

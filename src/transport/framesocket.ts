@@ -8,9 +8,9 @@ import { wsFraming } from './framing.js';
 import { itemError } from './respond.js';
 
 /**
- * The sending side of a WebSocket. Events go to the socket as ready-made frames, the same buffer for
- * every socket that gets the same events; answers go through `ws`. Both write at once, so neither
- * overtakes the other.
+ * The sending side of a WebSocket. Events go to the socket as ready-made frames, the same buffer
+ * for every socket that gets the same events; answers go through `ws`. Both write at once, so
+ * neither overtakes the other.
  */
 export class FrameSocket {
   readonly #ws: WebSocket;

@@ -35,7 +35,9 @@ export function wsFraming(epoch: string, subscription: string): Framing {
   };
 }
 
-/** Server-Sent Events: the cursor is the event’s id, which a browser sends back when it reconnects. */
+/**
+ * Server-Sent Events: the cursor is the event’s id, which a browser sends back when it reconnects.
+ */
 export function sseFraming(epoch: string): Framing {
   return {
     key: 'sse',

@@ -4,7 +4,10 @@ import { v4 as uuid } from 'uuid';
 import type { Context } from '../commands/context.js';
 import { ServiceError } from '../errors.js';
 
-/** What may go into logs, events and answers as a correlation id: nothing that could break a line out. */
+/**
+ * What may go into logs, events and answers as a correlation id: nothing that could break a line
+ * out.
+ */
 const CORRELATION_ID = /^[\w.:-]{1,128}$/;
 /** W3C Trace Context, version 00. */
 const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -21,8 +24,8 @@ export const NOBODY: Context = {
 const connectionIds = new WeakMap<Socket, string>();
 
 /**
- * Who calls, and what the server sees of the request. As long as no authentication is configured the
- * service listens on loopback only, whoever reaches it may do everything, and `X-User-Id` and
+ * Who calls, and what the server sees of the request. As long as no authentication is configured
+ * the service listens on loopback only, whoever reaches it may do everything, and `X-User-Id` and
  * `X-Session-Id` say in whose name.
  *
  * @throws ServiceError `invalid-request` naming the header that cannot be taken.

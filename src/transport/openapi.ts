@@ -2,14 +2,13 @@ import addFormats from 'ajv-formats';
 import { OpenAPIBackend, type Document, type Operation } from 'openapi-backend';
 import { openapi } from '../commands/schemas.js';
 import { faults } from '../commands/validate.js';
-import { ServiceError } from '../errors.js';
+import { ServiceError, type Fault } from '../errors.js';
 
-/** What of a request is described by the API. Query parameters are coerced to their types in place. */
-export interface Described {
+/** The parameters of a request. Those of the query are coerced to their types in place. */
+export interface Parameters {
   readonly params: Record<string, string>;
   readonly query: Record<string, unknown>;
   readonly headers: NodeJS.Dict<string | string[]>;
-  readonly body?: unknown;
 }
 
 const backend = new OpenAPIBackend({
@@ -33,36 +32,36 @@ export const operations: readonly (Operation & { operationId: string })[] = back
     return { ...operation, operationId: operation.operationId };
   });
 
-/**
- * Validates a request with the validators that openapi-backend has compiled for its operation. They
- * are called as they are, since the router has already taken the request apart: letting the library
- * match and parse it a second time costs more than a small emit (`test/bench/validation.ts`).
- *
- * @throws ServiceError `invalid-request` for parameters, `invalid-body` for the body.
+/*
+ * Requests are validated with the validators that openapi-backend has compiled for each operation:
+ * one for the body where there is one, then one for the parameters. They are called as they are,
+ * since the router has already taken the request apart, and letting the library match and parse it
+ * a second time costs more than a small emit (`test/bench/validation.ts`).
  */
-export function checkRequest(operationId: string, request: Described): void {
-  const { params, query, headers, body } = request;
-  const parts = {
-    path: params,
-    query,
-    header: headers,
-    cookie: {},
-    ...(body !== undefined && { requestBody: body }),
-  };
-  for (const validate of backend.validator.getRequestValidatorsForOperation(operationId)) {
-    if (!validate(parts)) {
-      refuse(faults(validate.errors));
-    }
+
+/** @throws ServiceError `invalid-request` */
+export function checkParameters(operationId: string, given: Parameters): void {
+  const { params, query, headers } = given;
+  const validate = backend.validator.getRequestValidatorsForOperation(operationId).at(-1);
+  if (validate && !validate({ path: params, query, header: headers, cookie: {} })) {
+    refuse('invalid-request', faults(validate.errors));
   }
 }
 
-function refuse(errors: ReturnType<typeof faults>): never {
-  const [first] = errors;
-  const inBody = first?.path.startsWith('requestBody') === true;
-  const told = errors.map(({ path, message }) => ({
+/** @throws ServiceError `invalid-body` */
+export function checkBody(operationId: string, body: unknown): void {
+  const [validate, parameters] = backend.validator.getRequestValidatorsForOperation(operationId);
+  if (validate && parameters && !validate({ requestBody: body })) {
+    refuse('invalid-body', faults(validate.errors));
+  }
+}
+
+function refuse(code: 'invalid-request' | 'invalid-body', found: readonly Fault[]): never {
+  const errors = found.map(({ path, message }) => ({
     path: path.replace(/^(requestBody|query|path|header)\.?/, ''),
     message,
   }));
-  const detail = `${told[0]?.path === '' ? 'The body' : (told[0]?.path ?? '')} ${first?.message ?? ''}.`;
-  throw new ServiceError(inBody ? 'invalid-body' : 'invalid-request', detail, { errors: told });
+  const [first] = errors;
+  const where = first?.path === '' ? 'The body' : first?.path;
+  throw new ServiceError(code, `${where ?? ''} ${first?.message ?? ''}.`, { errors });
 }

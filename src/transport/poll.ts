@@ -12,8 +12,8 @@ import { jsonPage } from './framing.js';
 
 /**
  * Long polling: a subscription that lives until there is something to answer. It answers with what
- * there is once it meets the head, else with the first that comes, else, after `waitMs`, with nothing
- * but the cursor to go on from.
+ * there is once it meets the head, else with the first that comes, else, after `waitMs`, with
+ * nothing but the cursor to go on from.
  */
 export async function poll(
   { service, context, draining }: Pick<Call, 'service' | 'context' | 'draining'>,
@@ -64,7 +64,9 @@ class Collector implements Subscriber {
     });
   }
 
-  /** @param served How far the subscription was served; what did not fit is left to the next poll. */
+  /**
+   * @param served How far the subscription was served; what did not fit is left to the next poll.
+   */
   page(served: Position): Buffer {
     if (this.#error) {
       throw this.#error;

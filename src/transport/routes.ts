@@ -6,7 +6,7 @@ import type { Service } from '../service.js';
 import * as admin from './admin.js';
 import * as events from './events.js';
 import type { Call } from './call.js';
-import { checkRequest, operations } from './openapi.js';
+import { checkBody, checkParameters, operations } from './openapi.js';
 import * as workspaces from './workspaces.js';
 
 type Handler = (ctx: KoaContext, call: Call) => void | Promise<void>;
@@ -55,7 +55,7 @@ export function routes(service: Service, draining: AbortSignal): Router {
       if (params.workspace !== undefined) {
         state.workspace = params.workspace;
       }
-      checkRequest(operationId, described);
+      checkParameters(operationId, described);
       await handler(ctx, {
         service,
         context: state.context,
@@ -63,7 +63,7 @@ export function routes(service: Service, draining: AbortSignal): Router {
         draining,
         query: described.query,
         check: (body) => {
-          checkRequest(operationId, { ...described, body });
+          checkBody(operationId, body);
         },
       });
     });

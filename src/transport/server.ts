@@ -85,7 +85,9 @@ function application(service: Service, draining: AbortSignal): Koa {
   return app;
 }
 
-/** Identifies the caller, turns what is thrown into a problem, and writes the one line of the log. */
+/**
+ * Identifies the caller, turns what is thrown into a problem, and writes the one line of the log.
+ */
 async function answered(
   ctx: KoaContext,
   next: () => Promise<unknown>,

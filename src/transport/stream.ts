@@ -52,7 +52,9 @@ export class Stream {
     this.#response.end();
   }
 
-  /** Ends a stream that cannot be finished so that the client notices: it is cut off, not completed. */
+  /**
+   * Ends a stream that cannot be finished so that the client notices: it is cut off, not completed.
+   */
   destroy(): void {
     this.#response.destroy();
   }

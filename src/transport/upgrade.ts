@@ -10,7 +10,7 @@ import { EVERYTHING } from '../queries/filter.js';
 import { scoped } from '../queries/scope.js';
 import type { Service } from '../service.js';
 import { identify, NOBODY } from './identify.js';
-import { checkRequest } from './openapi.js';
+import { checkParameters } from './openapi.js';
 import { problem } from './respond.js';
 import { Connection } from './ws.js';
 
@@ -41,7 +41,9 @@ export class Upgrades {
     });
   }
 
-  /** Sends the clients away a few at a time, in no order, so that they do not all come back at once. */
+  /**
+   * Sends the clients away a few at a time, in no order, so that they do not all come back at once.
+   */
   async drain(secondsMax: number): Promise<void> {
     const spreadMs = Math.min(secondsMax, this.#connections.size / DRAINED_PER_SECOND) * 1000;
     const away = [...this.#connections].map(async (connection) => {
@@ -89,7 +91,7 @@ export class Upgrades {
     if (origin !== undefined && !isAllowed(origin, corsOrigins)) {
       throw new ServiceError('forbidden', `Pages of ${origin} may not connect; see CORS_ORIGINS.`);
     }
-    checkRequest('readEvents', { params: { workspace }, query: {}, headers: {} });
+    checkParameters('readEvents', { params: { workspace }, query: {}, headers: {} });
     scoped(caller, workspace, EVERYTHING);
     if (!autoCreateWorkspaces) {
       this.#service.workspaces.require(workspace);

@@ -24,7 +24,8 @@ import { FrameSocket, subscriberOn } from './framesocket.js';
 import { itemError, itemResult } from './respond.js';
 
 /**
- * One WebSocket to one workspace: emits in the order of its frames, and any number of subscriptions.
+ * One WebSocket to one workspace: emits in the order of its frames, and any number of
+ * subscriptions.
  */
 export class Connection {
   readonly #service: Service;

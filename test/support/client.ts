@@ -26,13 +26,14 @@ export async function request(
   url: string,
   init: RequestInit & { json?: unknown; headers?: Record<string, string> } = {},
 ): Promise<Reply> {
-  const { json, ...rest } = init;
+  const { json, headers, ...rest } = init;
   const response = await fetch(url, {
     ...rest,
+    ...(headers && { headers }),
     ...(json !== undefined && {
       method: rest.method ?? 'POST',
       body: JSON.stringify(json),
-      headers: { 'Content-Type': 'application/json', ...rest.headers },
+      headers: { 'Content-Type': 'application/json', ...headers },
     }),
   });
   const text = await response.text();

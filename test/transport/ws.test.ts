@@ -46,7 +46,7 @@ describe('a WebSocket', () => {
       return events.length === 500 && events;
     });
     assert.deepEqual(
-      received.map(({ event }) => event.payload.n),
+      received.map(({ event }) => event.payload.n as number),
       Array.from({ length: 500 }, (_, n) => n),
     );
   });
@@ -68,7 +68,7 @@ describe('a WebSocket', () => {
     ]);
     await until('both are there', () => socket.events(subscription).length === 2);
     assert.deepEqual(
-      socket.events(subscription).map(({ event }) => event.type),
+      socket.events(subscription).map(({ event }) => event.type as string),
       ['job.began', 'job.ended'],
     );
   });
