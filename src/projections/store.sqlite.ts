@@ -1,0 +1,110 @@
+import { Recorded, type Position } from '../event.js';
+import { pack, unpack } from '../slab.js';
+import { moving, Thread } from '../thread.js';
+import type { Checkpoint, EventStore, Outcome, Page, SearchQuery } from './store.js';
+import type { Packed, Reader, ReaderData } from './store.sqlite.reader.js';
+import type { Writer } from './store.sqlite.writer.js';
+
+/** Longer, and whoever asked has gone away; the search would go on at the cost of the others. */
+const searchMsMaxDefault = 10_000;
+
+export interface StoreOptions {
+  /** Of one search, in milliseconds. */
+  readonly searchMsMax?: number;
+  /** Told when the store can never work again in this process. */
+  readonly onFatal?: (error: Error) => void;
+}
+
+/**
+ * Opens the embedded store in a folder: one SQLite file, a thread that writes it and a thread that
+ * reads it. The calling thread only moves bytes: no fsync and no search holds the service up.
+ */
+export async function openSqliteStore(
+  folder: string,
+  { searchMsMax = searchMsMaxDefault, onFatal }: StoreOptions = {},
+): Promise<EventStore> {
+  const writer = new Thread<Writer>(new URL('./store.sqlite.writer.js', import.meta.url), {
+    folder,
+  });
+  // The reader cannot open a file before the writer has made it.
+  const file = await writer.call('file');
+  const reader = new Thread<Reader>(new URL('./store.sqlite.reader.js', import.meta.url), {
+    file,
+    searchMsMax,
+  } satisfies ReaderData);
+  if (onFatal) {
+    for (const { died } of [writer, reader]) {
+      void died.then(onFatal);
+    }
+  }
+  return new SqliteStore(writer, reader);
+}
+
+class SqliteStore implements EventStore {
+  readonly #writer: Thread<Writer>;
+  readonly #reader: Thread<Reader>;
+
+  constructor(writer: Thread<Writer>, reader: Thread<Reader>) {
+    this.#writer = writer;
+    this.#reader = reader;
+  }
+
+  write(workspace: string, records: readonly Recorded[]): Promise<readonly Outcome[]> {
+    const positions = Float64Array.from(records, ({ position }) => position);
+    const { ends, slab } = pack(records);
+    return this.#writer.call('write', workspace, positions, ends, moving(slab, [slab.buffer]));
+  }
+
+  checkpoint(workspace: string): Promise<Checkpoint | undefined> {
+    return this.#reader.call('checkpoint', workspace);
+  }
+
+  advance(workspace: string, checkpoint: Checkpoint): Promise<void> {
+    return this.#writer.call('advance', workspace, checkpoint);
+  }
+
+  async search(query: SearchQuery): Promise<Page> {
+    const { workspace } = query;
+    if (workspace === undefined) {
+      throw new Error('the embedded store searches one workspace at a time');
+    }
+    const { more, watermark, ...packed } = await this.#reader.call('search', {
+      ...query,
+      workspace,
+    });
+    const records = unpacked(packed);
+    const last = records.at(-1);
+    return {
+      records,
+      ...(more && last && { next: last.position }),
+      watermark: watermark as Position,
+    };
+  }
+
+  async scan(
+    workspace: string,
+    after: Position,
+    until: Position,
+    limitBytes: number,
+  ): Promise<readonly Recorded[]> {
+    return unpacked(await this.#reader.call('scan', workspace, after, until, limitBytes));
+  }
+
+  drop(workspace: string): Promise<void> {
+    return this.#writer.call('drop', workspace);
+  }
+
+  async close(): Promise<void> {
+    // The reader first: the last one to close the file is who removes the WAL.
+    for (const thread of [this.#reader, this.#writer]) {
+      await thread.call('close');
+      await thread.terminate();
+    }
+  }
+}
+
+function unpacked({ positions, ends, slab }: Packed): Recorded[] {
+  return unpack(ends, slab).map(
+    (bytes, index) => new Recorded(positions[index]! as Position, bytes),
+  );
+}

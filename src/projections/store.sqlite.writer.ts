@@ -1,0 +1,166 @@
+/** The thread that alone writes the file of the embedded store. */
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { workerData } from 'node:worker_threads';
+import { ServiceError } from '../errors.js';
+import type { Event } from '../event.js';
+import { unpack } from '../slab.js';
+import { serve } from '../thread.js';
+import type { Checkpoint, Outcome } from './store.js';
+import { keyOf, openFile, positionsMax, workspacesMax } from './store.sqlite.file.js';
+import { tokensOf } from './tokens.sqlite.js';
+
+/** How much nicer than the rest of the service: history yields to emits and deliveries. */
+const niceness = 10;
+
+/**
+ * While readers come and go without a pause, SQLite cannot begin the WAL anew, and it grows. Past
+ * this size a commit waits for them.
+ */
+const walBytesMax = 64 * 1_024 * 1_024;
+
+/** How many events of a dropped workspace go at once: other workspaces are written in between. */
+const purgeEventsMax = 500;
+
+if (process.platform === 'linux') {
+  // On Linux alone this sets the priority of the calling thread, elsewhere that of the process.
+  setPriority(niceness);
+}
+
+const { folder } = workerData as { folder: string };
+const file = join(folder, 'store.sqlite');
+const db = openFile(file, false);
+
+const insertWorkspace = db.prepare('INSERT INTO workspaces (name) VALUES (?)');
+const selectNumber = db
+  .prepare<[string], number>('SELECT number FROM workspaces WHERE name = ?')
+  .pluck();
+const updateCheckpoint = db.prepare(
+  'UPDATE workspaces SET epoch = ?, position = ? WHERE number = ?',
+);
+const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
+const insertTokens = db.prepare('INSERT INTO tokens (rowid, text) VALUES (?, ?)');
+const hasId = db.prepare('SELECT 1 FROM events WHERE workspace = ? AND id = ?');
+const unname = db.prepare('UPDATE workspaces SET name = NULL WHERE name = ?');
+const selectDropped = db
+  .prepare<[], number>('SELECT number FROM workspaces WHERE name IS NULL LIMIT 1')
+  .pluck();
+const selectKeys = db
+  .prepare<[number, number, number], number>(
+    'SELECT key FROM events WHERE key >= ? AND key < ? LIMIT ?',
+  )
+  .pluck();
+const deleteTokens = db.prepare('DELETE FROM tokens WHERE rowid = ?');
+const deleteEvent = db.prepare('DELETE FROM events WHERE key = ?');
+const deleteWorkspace = db.prepare('DELETE FROM workspaces WHERE number = ?');
+
+function numberOf(workspace: string): number {
+  const number =
+    selectNumber.get(workspace) ?? Number(insertWorkspace.run(workspace).lastInsertRowid);
+  if (number >= workspacesMax) {
+    throw new ServiceError('unavailable', `the store holds ${workspacesMax} workspaces, its most`);
+  }
+  return number;
+}
+
+function store(workspace: number, position: number, bytes: Uint8Array): Outcome {
+  let event: Event;
+  let tokens: string;
+  try {
+    event = parse(bytes);
+    tokens = tokensOf(workspace, position, event);
+  } catch (error) {
+    return { refused: (error as Error).message };
+  }
+  assert(position >= 0 && position < positionsMax, `there is no position ${position}`);
+  const key = keyOf(workspace, position);
+  if (insertEvent.run(key, workspace, event.id, bytes).changes === 1) {
+    insertTokens.run(key, tokens);
+    return 'stored';
+  }
+  return hasId.get(workspace, event.id)
+    ? 'exists'
+    : { refused: `position ${position} holds another event` };
+}
+
+function parse(bytes: Uint8Array): Event {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  const event = JSON.parse(text) as Event;
+  if (typeof event.id !== 'string' || typeof event.type !== 'string') {
+    throw new Error('has no id or no type');
+  }
+  return event;
+}
+
+/** A transaction after which the WAL is still of bounded size. */
+function transaction<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => R {
+  const run = db.transaction(work);
+  return (...args) => {
+    const result = run(...args);
+    if (statSync(`${file}-wal`).size > walBytesMax) {
+      db.pragma('wal_checkpoint(TRUNCATE)');
+    }
+    return result;
+  };
+}
+
+const markDropped = transaction((workspace: string) => {
+  unname.run(workspace);
+});
+
+/** Deletes some events of a dropped workspace; after the last of them, the workspace. */
+const purgeSome = transaction((workspace: number) => {
+  const keys = selectKeys.all(keyOf(workspace, 0), keyOf(workspace + 1, 0), purgeEventsMax);
+  for (const key of keys) {
+    deleteTokens.run(key);
+    deleteEvent.run(key);
+  }
+  if (keys.length < purgeEventsMax) {
+    deleteWorkspace.run(workspace);
+  }
+});
+
+async function purge(): Promise<void> {
+  for (;;) {
+    const workspace = db.open ? selectDropped.get() : undefined;
+    if (workspace === undefined) {
+      return;
+    }
+    purgeSome(workspace);
+    await turn();
+  }
+}
+
+const api = {
+  file: () => file,
+  write: transaction(
+    (
+      workspace: string,
+      positions: Float64Array,
+      ends: Uint32Array,
+      slab: Uint8Array,
+    ): Outcome[] => {
+      const number = numberOf(workspace);
+      return unpack(ends, slab).map((bytes, index) => store(number, positions[index]!, bytes));
+    },
+  ),
+  advance: transaction((workspace: string, { epoch, position }: Checkpoint): void => {
+    updateCheckpoint.run(epoch, position, numberOf(workspace));
+  }),
+  /** Once it is marked nothing of the workspace is found; in the end all of it is gone. */
+  async drop(workspace: string): Promise<void> {
+    markDropped(workspace);
+    await purge();
+  },
+  close(): void {
+    db.close();
+  },
+};
+export type Writer = typeof api;
+
+serve(api);
+// Takes up the drops that the end of the process cut short.
+await purge();
