@@ -1,0 +1,26 @@
+import { Recorded, type Event, type Position } from '../../src/event.js';
+import { range } from '../commands/sealed.js';
+
+/** An event at a position, with the id `e<position>` unless it is given another. */
+export function recorded(position: number, parts: Partial<Event> = {}): Recorded {
+  const event: Event = {
+    id: `e${position}`,
+    type: 'test.recorded',
+    workspaceId: 'any',
+    time: '2001-01-15T00:30:00Z',
+    createdAt: '2001-01-15T00:30:00.000Z',
+    source: { workspaceId: 'any', correlationId: 'any', connectionId: 'any' },
+    payload: {},
+    ...parts,
+  };
+  return new Recorded(position as Position, Buffer.from(JSON.stringify(event)));
+}
+
+/** Events at all positions from one up to, and without, another. */
+export function recordedRange(from: number, to: number, parts?: Partial<Event>): Recorded[] {
+  return range(from, to).map((position) => recorded(position, parts));
+}
+
+export function idsOf(records: readonly Recorded[]): string[] {
+  return records.map(({ event }) => event.id);
+}
