@@ -41,7 +41,7 @@ describe('a thread', () => {
     const bytes = Uint8Array.of(1, 2, 3);
     const doubled = await thread.call('double', moving(bytes, [bytes.buffer]));
     assert.deepEqual([...doubled], [2, 4, 6]);
-    assert.equal(bytes.byteLength, 0);
+    assert.deepEqual([bytes.byteLength, await thread.call('bytesLeft')], [0, 0]);
   });
 
   for (const [fault, message] of [

@@ -8,6 +8,8 @@ if (workerData === 'fails to start') {
   throw new Error('the folder is in use');
 }
 
+let doubled = new Uint8Array();
+
 const api = {
   add: (a: number, b: number) => a + b,
   slowly: async (value: string) => {
@@ -24,9 +26,10 @@ const api = {
     throw new RangeError('too far');
   },
   double: (bytes: Uint8Array<ArrayBuffer>) => {
-    const doubled = bytes.map((byte) => 2 * byte);
+    doubled = bytes.map((byte) => 2 * byte);
     return moving(doubled, [doubled.buffer]);
   },
+  bytesLeft: () => doubled.byteLength,
   violate: () => {
     assert.fail('two and two are five');
   },

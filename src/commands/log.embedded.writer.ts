@@ -72,7 +72,9 @@ const selectNumber = db
   .prepare<[], number>('SELECT coalesce(max(number) + 1, 0) FROM logs')
   .pluck();
 const insertLog = db.prepare('INSERT INTO logs VALUES (?, ?, ?, 0, 0, ?)');
-const advance = db.prepare('UPDATE logs SET next = ? WHERE number = ? AND next = ?');
+const advance = db.prepare(
+  'UPDATE logs SET next = ? WHERE number = ? AND next = ? AND workspace IS NOT NULL',
+);
 const insertRun = db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?)');
 const unname = db.prepare('UPDATE logs SET workspace = NULL, first = next WHERE number = ?');
 const moveFirst = db.prepare('UPDATE logs SET first = ? WHERE number = ?');

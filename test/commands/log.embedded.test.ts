@@ -164,6 +164,18 @@ describe('the embedded log, beyond what every log promises', () => {
     await log.append('w', record);
   });
 
+  it('copies the WAL into the file while appends go on', async () => {
+    const log = await open();
+    await log.create('w', {});
+    const fileBytes = (): number => statSync(join(folder, 'log.sqlite')).size;
+    let appended = 0;
+    while (fileBytes() < 4 * MIB) {
+      await log.append('w', [sealedBytes(Buffer.alloc(MIB / 4))]);
+      appended += MIB / 4;
+      assert.ok(appended < 60 * MIB, 'from 64 MiB on commits would wait for it');
+    }
+  });
+
   it('lets the WAL not grow without bound', async () => {
     const log = await open();
     await log.create('w', {});
