@@ -18,6 +18,25 @@ export function ownContext(correlationId: string): Context {
   return { caller: { superadmin: true }, correlationId, connectionId: 'service' };
 }
 
+/** A source with its serialisation, which all events of one request or connection share. */
+export interface SealedSource {
+  readonly source: Source;
+  readonly json: string;
+}
+
+const sources = new WeakMap<Context, SealedSource>();
+
+/** The source of what comes in by a context, worked out once however many events that is. */
+export function sealedSource(context: Context, workspaceId: string): SealedSource {
+  let sealed = sources.get(context);
+  if (sealed?.source.workspaceId !== workspaceId) {
+    const source = sourceOf(context, workspaceId);
+    sealed = { source, json: JSON.stringify(source) };
+    sources.set(context, sealed);
+  }
+  return sealed;
+}
+
 /** The `source` of the events that come in by a context. The producer has no say in it. */
 export function sourceOf(context: Context, workspaceId: string): Source {
   const { caller, correlationId, connectionId, host, app, traceparent } = context;

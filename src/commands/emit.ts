@@ -7,7 +7,7 @@ import { metrics } from '../metrics.js';
 import { roleOf } from '../policy.js';
 import type { Filter } from '../queries/filter.js';
 import { assertEmits, authorise } from './authorise.js';
-import { sourceOf, type Context } from './context.js';
+import { sealedSource, type Context } from './context.js';
 import { fit } from './fit.js';
 import { RecentIds, type Remembered, type Run } from './idempotency.js';
 import type { EventLog } from './log.js';
@@ -85,12 +85,12 @@ export class Emitter {
       await (workspace.warming ??= this.#warm(workspace));
     }
 
-    const source = sourceOf(context, workspaceId);
+    const { source, json: sourceJson } = sealedSource(context, workspaceId);
     const batch: Batch = {
       workspace,
       allowed,
       source,
-      sourceJson: JSON.stringify(source),
+      sourceJson,
       createdAt: new Date(workspace.acceptedAt()).toISOString(),
       sealed: [],
       run: { appended: Promise.resolve(BEFORE_FIRST) },

@@ -12,6 +12,14 @@ import type { EventStore } from './store.js';
 const RETRY_MS = 200;
 const RETRY_MS_MAX = 10_000;
 
+/**
+ * Between two writes of one workspace, so that a steady flow is written in batches: each costs the
+ * store a transaction, and the emits and deliveries of the node the processor time of it.
+ */
+const GATHER_MS = 20;
+/** A read of so many is the sign of a backlog, which is worked off without a pause. */
+const BACKLOG_EVENTS = 200;
+
 /** Only an event with these bytes can be one to keep out of the history; most need no parsing. */
 const MARK = Buffer.from('"persist":false');
 
@@ -127,6 +135,9 @@ export class Projector {
     try {
       for await (const { records } of this.#log.follow(workspace, after, signal)) {
         await this.#historize(workspace, epoch, records);
+        if (records.length < BACKLOG_EVENTS) {
+          await delay(GATHER_MS, undefined, { signal }).catch(() => undefined);
+        }
       }
     } finally {
       this.#checkpoints.delete(workspace);

@@ -35,6 +35,14 @@ export function wsFraming(epoch: string, subscription: string): Framing {
   };
 }
 
+/** One message as it goes over a WebSocket. */
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(headerLength(length) + length);
+  frame.write(text, writeHeader(frame, 0, length));
+  return frame;
+}
+
 /**
  * Server-Sent Events: the cursor is the event’s id, which a browser sends back when it reconnects.
  */
