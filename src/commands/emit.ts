@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid';
+import { uuidv7 } from '../uuid.js';
 import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Draft, type Event, type Position, type Sealed } from '../event.js';
@@ -82,7 +82,10 @@ export class Emitter {
     const workspace =
       this.#workspaces.get(workspaceId) ?? (await this.#workspaces.obtain(workspaceId, context));
     if (!workspace.warm) {
-      await (workspace.warming ??= this.#warm(workspace));
+      workspace.warming ??= this.#warm(workspace).finally(() => {
+        workspace.warming = undefined;
+      });
+      await workspace.warming;
     }
 
     const { source, json: sourceJson } = sealedSource(context, workspaceId);
@@ -98,6 +101,8 @@ export class Emitter {
     const slots = sent.map((item) => this.#admit(item, batch));
     if (batch.sealed.length > 0) {
       batch.run.appended = this.#append(batch);
+      // Of several runs that fail at once, as duplicates may wait for others', one is told below.
+      batch.run.appended.catch(() => undefined);
     }
     return { epoch: workspace.epoch, results: await settle(slots) };
   }

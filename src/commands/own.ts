@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid';
+import { uuidv7 } from '../uuid.js';
 import type { Event, EventError, JsonObject, Sealed } from '../event.js';
 import { sourceOf, type Context } from './context.js';
 import { seal } from './fit.js';

@@ -61,6 +61,7 @@ export class Workspaces {
   /** Deleted and not made again: what is left of them is to go. */
   readonly #deleted = new Set<string>();
   readonly #creating = new Map<string, Promise<Workspace>>();
+  readonly #deleting = new Map<string, Promise<void>>();
   readonly #changed = new Set<() => void>();
   readonly #createdListeners: ((id: string) => void)[] = [];
   readonly #deletedListeners: ((id: string) => void)[] = [];
@@ -132,12 +133,15 @@ export class Workspaces {
 
   /**
    * Deletes a workspace and its log. The event comes first: a crash in between leaves a log that
-   * nothing refers to, and the start cleans it up.
+   * nothing refers to, and the start cleans it up. Two deletions at once are one: the drop of the
+   * second could meet the log of a workspace that was made in between.
    */
   async delete(id: string, context: Context): Promise<void> {
     const { epoch } = this.require(id);
-    await this.record(CHANGES.deleted, { workspace: id, epoch }, context);
-    await this.#log.drop(id);
+    return once(this.#deleting, id, async () => {
+      await this.record(CHANGES.deleted, { workspace: id, epoch }, context);
+      await this.#log.drop(id);
+    });
   }
 
   /** Tells of each workspace that is there now or is made later, on this node or another. */
@@ -176,18 +180,12 @@ export class Workspaces {
 
   /** Two emits at once make one workspace. Of two nodes at once, both events name the same log. */
   #create(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
-    const creating = async (): Promise<Workspace> => {
+    return once(this.#creating, id, async () => {
       const { epoch } = await this.#log.create(id, {});
       const payload = { workspace: id, epoch, config: config as JsonObject };
       await this.record(CHANGES.created, payload, context);
       return this.require(id);
-    };
-    let made = this.#creating.get(id);
-    if (!made) {
-      made = creating().finally(() => this.#creating.delete(id));
-      this.#creating.set(id, made);
-    }
-    return made;
+    });
   }
 
   async #follow(): Promise<void> {
@@ -243,4 +241,18 @@ export class Workspaces {
       look();
     });
   }
+}
+
+/** What is asked for while it is being done is done once, for all who asked. */
+function once<T>(
+  running: Map<string, Promise<T>>,
+  id: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  let result = running.get(id);
+  if (!result) {
+    result = work().finally(() => running.delete(id));
+    running.set(id, result);
+  }
+  return result;
 }

@@ -5,6 +5,7 @@ import type { EventStore } from '../projections/store.js';
 import { parseCursor } from './cursor.js';
 import type { Filter } from './filter.js';
 import { compile } from './filter.predicate.js';
+import { watermarkOf } from './search.js';
 import { oldest } from './tail.js';
 
 /** Where a subscription begins. `schemas/openapi.yaml` holds its schema. */
@@ -80,8 +81,11 @@ async function beforeLatest(
   workspace: string,
   { log, store }: Sources,
 ): Promise<Position> {
-  const last = ((await log.bounds(workspace)).next - 1) as Position;
-  const { records, watermark } = await store.search({ workspace, filter, limit: count });
+  const { epoch, next } = await log.bounds(workspace);
+  const last = (next - 1) as Position;
+  const watermark = await watermarkOf(workspace, epoch, store);
+  const before = (watermark + 1) as Position;
+  const { records } = await store.search({ workspace, filter, limit: count, before });
   const matching = records.map(({ position }) => position).reverse();
   const matches = compile(filter);
   let after = watermark;

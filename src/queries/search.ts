@@ -78,7 +78,8 @@ export async function eventById(
 ): Promise<{ epoch: string; record: Recorded }> {
   const filter = scoped(caller, workspace, parseFilter({ id: { eq: id } }));
   const { epoch } = workspaces.require(workspace);
-  const { records } = await store.search({ workspace, filter, limit: 1 });
+  const before = ((await watermarkOf(workspace, epoch, store)) + 1) as Position;
+  const { records } = await store.search({ workspace, filter, limit: 1, before });
   const [record] = records;
   if (!record) {
     throw new ServiceError('event-not-found', `There is no event ${id} in the history.`);
@@ -86,7 +87,15 @@ export async function eventById(
   return { epoch, record };
 }
 
-async function watermarkOf(workspace: string, epoch: string, store: EventStore): Promise<Position> {
+/**
+ * Everything up to here is historized. Of a workspace that was made again the history may still
+ * have the events of before: those are beyond it.
+ */
+export async function watermarkOf(
+  workspace: string,
+  epoch: string,
+  store: EventStore,
+): Promise<Position> {
   const checkpoint = await store.checkpoint(workspace);
   return checkpoint?.epoch === epoch ? checkpoint.position : BEFORE_FIRST;
 }

@@ -43,7 +43,7 @@ export class Subscription implements Member {
   readonly #subscriber: Subscriber;
   readonly #matches: (record: Recorded) => boolean;
   readonly #closing = new AbortController();
-  readonly #unlisten: () => void;
+  #unlisten: () => void = () => undefined;
   readonly #positionMs: number;
   readonly #released: () => void;
   #position: Position;
@@ -94,8 +94,8 @@ export class Subscription implements Member {
         this.#end();
       } else if (this.#position < this.#tail.head) {
         await this.#advance(pacer);
-      } else if (this.#position > this.#tail.head) {
-        // The cursor comes from a node that saw more of the log than this one has so far.
+      } else if (this.#position > this.#tail.head || until !== undefined) {
+        // The cursor, or the end, comes from where more of the log was seen than here so far.
         await this.#tail.moved();
       } else {
         // No await since the head was looked at, so no event comes between this and the joining.

@@ -106,6 +106,20 @@ export class Tail {
     });
   }
 
+  /**
+   * Resolves when the head is at a position, or past it.
+   *
+   * @throws ServiceError when the tail can never get there.
+   */
+  async reach(position: Position): Promise<void> {
+    while (this.#head < position) {
+      if (this.#failure) {
+        throw this.#failure;
+      }
+      await this.moved();
+    }
+  }
+
   /** Calls back once when the tail can never go on, at once if it has failed already. */
   onFailed(listener: (error: ServiceError) => void): () => void {
     if (this.#failure) {
@@ -238,6 +252,8 @@ export class Tails {
       }
     });
     tail.start();
+    // Its first subscriber would take the place where it begins for the head of the log.
+    await tail.reach((bounds.next - 1) as Position);
     return tail;
   }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { v4 as uuid } from 'uuid';
+import { randomUUID } from 'node:crypto';
 import type { Context } from '../commands/context.js';
 import { ServiceError } from '../errors.js';
 
@@ -35,7 +35,7 @@ export function identify(request: IncomingMessage): Context {
   const traceparent = TRACEPARENT.exec(header(headers.traceparent) ?? '');
   const given = header(headers['x-correlation-id']);
   const correlationId =
-    given !== undefined && CORRELATION_ID.test(given) ? given : (traceparent?.[1] ?? uuid());
+    given !== undefined && CORRELATION_ID.test(given) ? given : (traceparent?.[1] ?? randomUUID());
   const userId = name(request, 'x-user-id');
   const sessionId = name(request, 'x-session-id');
   const app = name(request, 'x-app');
@@ -58,7 +58,7 @@ export function identify(request: IncomingMessage): Context {
 function connectionId(socket: Socket): string {
   let id = connectionIds.get(socket);
   if (id === undefined) {
-    id = uuid();
+    id = randomUUID();
     connectionIds.set(socket, id);
   }
   return id;

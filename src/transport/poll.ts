@@ -27,7 +27,9 @@ export async function poll(
     return collector;
   });
   const collected = collector as unknown as Collector;
-  const timer = setTimeout(collected.finish, waitMs);
+  // Without waiting it ends at the head; the way there may be long, but not without bound.
+  const longestMs = waitMs > 0 ? waitMs : service.config.waitSecondsMax * 1000;
+  const timer = setTimeout(collected.finish, longestMs);
   response.once('close', collected.finish);
   draining.addEventListener('abort', collected.finish, { once: true });
   metrics.subscribers.inc({ transport: 'poll' });
