@@ -39,9 +39,9 @@ export function openFile(file: string, readonly: boolean): Database.Database {
     // The log is the truth. A power loss takes a WAL back to an earlier commit, in which checkpoint
     // and events still agree, and the projection goes on from there: no fsync at each commit.
     db.pragma('synchronous = NORMAL');
-    db.pragma(`wal_autocheckpoint = ${String(checkpointPages)}`);
+    db.pragma(`wal_autocheckpoint = ${checkpointPages}`);
   }
-  db.pragma(`cache_size = -${String(cacheKiB)}`);
+  db.pragma(`cache_size = -${cacheKiB}`);
   db.pragma('temp_store = MEMORY');
   // Under a memory map a failing disk kills the process (SIGBUS) where a read fails one query.
   db.pragma('mmap_size = 0');
@@ -55,10 +55,10 @@ function createLayout(db: Database.Database, file: string): void {
   const version = db.pragma('user_version', { simple: true });
   if (version !== 0 && version !== layoutVersion) {
     throw new Error(
-      `${file} has layout ${String(version)}, this release reads ${String(layoutVersion)}: ` +
+      `${file} has layout ${String(version)}, this release reads ${layoutVersion}: ` +
         'start the release that wrote it, or move the file away and have it projected anew',
     );
   }
   db.exec(readFileSync(new URL('../../../schemas/store.sql', import.meta.url), 'utf8'));
-  db.pragma(`user_version = ${String(layoutVersion)}`);
+  db.pragma(`user_version = ${layoutVersion}`);
 }

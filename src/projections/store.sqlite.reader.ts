@@ -158,8 +158,10 @@ function scan(workspace: string, after: number, until: number, limitBytes: numbe
   const records: Recorded[] = [];
   let bytesLeft = limitBytes;
   if (row) {
-    const keys = [keyOf(row.number, after), keyOf(row.number, until)] as const;
-    for (const { key, bytes } of selectForward.iterate(...keys)) {
+    // Before the first and after the last position are the keys of other workspaces.
+    const begin = keyOf(row.number, Math.max(after, BEFORE_FIRST));
+    const end = keyOf(row.number, Math.min(until, positionsMax - 1));
+    for (const { key, bytes } of selectForward.iterate(begin, end)) {
       bytesLeft -= bytes.byteLength;
       if (bytesLeft < 0 && records.length > 0) {
         break;

@@ -197,6 +197,8 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         (await searchAll(of)).map(({ event }) => event.type);
       assert.deepEqual(await typesOf(workspace), ['a', 'a']);
       assert.deepEqual(await typesOf(other), ['b']);
+      assert.deepEqual(positionsOf(await scanAll(workspace)), [0, 1]);
+      assert.deepEqual(positionsOf(await scanAll(other)), [0]);
     });
 
     it('has everything when it is opened again', async () => {

@@ -55,6 +55,8 @@ const OPERATORS: [Json, number[]][] = [
   [{ $text: 'ada' }, [2]],
   [{ $text: 'LOVE* ada' }, [2]],
   [{ $text: 'l*' }, [1, 2, 3]],
+  [{ $text: 'ada*' }, [2]],
+  [{ $text: 'nice*' }, [3]],
   [{ type: 'order.*', 'payload.city': 'Lyon' }, [1]],
   [
     [{ type: 'order.paid' }, { 'payload.late': true }],

@@ -12,6 +12,13 @@ import { recorded } from '../projections/recorded.js';
 const WORKSPACE = 3;
 const plan = (filter: Json): Plan => planOf(parseFilter(filter), WORKSPACE);
 
+/** Whether the plan of a filter of one condition comes upon an event. */
+function admits(filter: Json, payload: JsonObject): boolean {
+  const tokens = tokensOf(WORKSPACE, 0, { ...recorded(0).event, payload }).split(' ');
+  const terms = plan(filter).match!.replace(/[()]/g, '').split(' OR ');
+  return terms.some((term) => tokens.includes(term));
+}
+
 describe('The plan of a search', () => {
   let flights: Recorded[];
   let file: Database.Database;
@@ -86,6 +93,26 @@ describe('The plan of a search', () => {
       vain.map((filter) => candidates(filter)),
       vain.map(() => 0),
     );
+  });
+
+  it('finds values at the very edge of a cell, and words that are all of a prefix', () => {
+    const edges: [Json, Json][] = [
+      [-0, { gte: 0 }],
+      [-0, { lte: -0 }],
+      [1, { gte: 1, lte: 1 }],
+      [1.0625, { lt: 1.06251 }],
+      [Number.MAX_VALUE, { gt: 1e308 }],
+      [-Number.MAX_VALUE, { lt: -1e308 }],
+      ['ab', { prefix: 'ab' }],
+      ['abc', { prefix: 'abc' }],
+      ['ab', { suffix: 'ab' }],
+    ];
+    for (const [value, condition] of edges) {
+      assert.ok(admits({ 'payload.a': condition }, { a: value }), JSON.stringify(condition));
+    }
+    for (const word of ['ab', 'abcd', '\u{20000}b']) {
+      assert.ok(admits({ $text: `${word}*` }, { a: word }), word);
+    }
   });
 
   it('never comes upon the events of another workspace', () => {
