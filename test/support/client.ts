@@ -24,7 +24,7 @@ export function eventsUrl(
 
 export async function request(
   url: string,
-  init: RequestInit & { json?: unknown; headers?: Record<string, string> } = {},
+  init: Omit<RequestInit, 'headers'> & { json?: unknown; headers?: Record<string, string> } = {},
 ): Promise<Reply> {
   const { json, headers, ...rest } = init;
   const response = await fetch(url, {
@@ -37,7 +37,7 @@ export async function request(
     }),
   });
   const text = await response.text();
-  const isJson = /json$|json;/.test(response.headers.get('Content-Type') ?? '');
+  const isJson = /[/+]json\b/.test(response.headers.get('Content-Type') ?? '');
   return {
     status: response.status,
     headers: response.headers,
