@@ -48,7 +48,7 @@ describe('a thread', () => {
     ['violate', /two and two are five/],
     ['leave', /ended with code 3/],
   ] as const) {
-    it(`that has died (${fault}) is unavailable, for calls that wait and for later ones`, async () => {
+    it(`that has died (${fault}) is unavailable, for waiting and later calls`, async () => {
       await thread.call('add', 1, 2);
       const unavailable = { code: 'unavailable' };
       await Promise.all([

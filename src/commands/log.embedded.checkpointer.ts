@@ -18,8 +18,8 @@ const db = new Database(path, { fileMustExist: true });
 db.pragma('synchronous = FULL');
 
 // Never closed here: by POSIX, closing any descriptor of a file gives up all locks that the
-// process has on it, those of the other threads' connections too. It goes with the thread, which
-// goes last.
+// process has on it, those of the other threads' connections too. It goes with the thread, by when
+// the writer has closed.
 const file = openSync(path, 'r');
 
 /**

@@ -6,7 +6,7 @@ import { positionsMax, type Run } from './log.embedded.rows.js';
 
 const MIB = 1024 * 1024;
 
-/** One commit carries about so much: it takes some 10 ms, and more at a time is no faster. */
+/** One commit carries about so much: it takes a few ms, and more at a time is no faster. */
 const groupBytesMax = MIB;
 
 /** What may wait for the disk; held in memory, so past it the producers have to hold it. */
@@ -85,7 +85,7 @@ export class GroupCommit {
     }
     try {
       const parts = partsOf(group);
-      await this.#write(parts.flatMap((part) => [...runsOf(part)]));
+      await this.#write(parts.flatMap(runsOf));
       for (const part of parts) {
         acknowledge(part);
       }
@@ -107,64 +107,64 @@ export class GroupCommit {
 /** What of a group goes into one log. */
 interface Part {
   readonly head: Head;
-  readonly appends: Append[];
+  readonly appends: readonly Append[];
+  readonly records: readonly Sealed[];
 }
 
 /** Leaves out, and rejects, the appends to a log that cannot take them. */
 function partsOf(group: readonly Append[]): Part[] {
-  const parts = new Map<Head, Part>();
+  const appendsOf = new Map<Head, Append[]>();
   for (const append of group) {
-    const part = parts.get(append.head) ?? { head: append.head, appends: [] };
-    part.appends.push(append);
-    parts.set(append.head, part);
-  }
-  return [...parts.values()].filter((part) => {
-    const refusal = refusalOf(part);
-    for (const { reject } of refusal ? part.appends : []) {
-      reject(refusal!);
+    const appends = appendsOf.get(append.head);
+    if (appends) {
+      appends.push(append);
+    } else {
+      appendsOf.set(append.head, [append]);
     }
-    return !refusal;
+  }
+  return [...appendsOf].flatMap(([head, appends]) => {
+    const records = appends.flatMap((append) => append.records);
+    const refusal = refusalOf(head, records.length);
+    if (!refusal) {
+      return [{ head, appends, records }];
+    }
+    for (const { reject } of appends) {
+      reject(refusal);
+    }
+    return [];
   });
 }
 
-function refusalOf(part: Part): Error | undefined {
-  if (part.head.dropped) {
+function refusalOf(head: Head, count: number): Error | undefined {
+  if (head.dropped) {
     return new ServiceError('workspace-not-found', 'the workspace was deleted');
   }
-  return part.head.next + recordsOf(part).length > positionsMax
+  return head.next + count > positionsMax
     ? new Error(`a log takes ${positionsMax} records, and no more`)
     : undefined;
 }
 
-function recordsOf({ appends }: Part): Sealed[] {
-  return appends.flatMap(({ records }) => records);
-}
-
-function runsOf(part: Part): Run[] {
-  const { number, next } = part.head;
-  const records = recordsOf(part);
+function runsOf({ head, records }: Part): Run[] {
   const runs: Run[] = [];
   let begin = 0;
   while (begin < records.length) {
     const rest = records.slice(begin, begin + runRecordsMax);
-    const run = rest.slice(
-      0,
-      fitting(rest, ({ bytes }) => bytes.byteLength, runBytesMax),
-    );
+    const count = fitting(rest, ({ bytes }) => bytes.byteLength, runBytesMax);
+    const run = rest.slice(0, count);
     const created = Date.parse(run[0]!.event.createdAt);
-    runs.push({ log: number, first: next + begin, created, ...pack(run) });
-    begin += run.length;
+    runs.push({ log: head.number, first: head.next + begin, created, ...pack(run) });
+    begin += count;
   }
   return runs;
 }
 
 /** After the commit only: what a reader can see may never be taken back. */
-function acknowledge(part: Part): void {
-  let position = part.head.next;
-  part.head.advance(recordsOf(part));
-  for (const { records, resolve } of part.appends) {
-    resolve(position);
-    position = (position + records.length) as Position;
+function acknowledge({ head, appends, records }: Part): void {
+  let position = head.next;
+  head.advance(records);
+  for (const append of appends) {
+    append.resolve(position);
+    position = (position + append.records.length) as Position;
   }
 }
 

@@ -128,8 +128,8 @@ export class LogFile {
   async close(): Promise<void> {
     this.#closed = true;
     const readers = [this.#reader, this.#checkpointer] as Thread<Pick<Reader, 'close'>>[];
-    // The writer last, because the last connection to close removes the WAL. A thread that has died
-    // has nothing left to close.
+    // The writer after them, because the last connection to close removes the WAL. A thread that
+    // has died has nothing left to close.
     await Promise.allSettled(readers.map((thread) => thread.call('close')));
     await Promise.allSettled([this.#turns.take(() => this.#writer.call('close'))]);
     await Promise.all([...readers, this.#writer].map((thread) => thread.terminate()));

@@ -1,6 +1,6 @@
 /**
- * Appends to the workspace `w` of the log in a folder until it is killed: several appends at a time,
- * of one to five records. Prints `<first position> <count>` for each that was acknowledged.
+ * Appends to the workspace `w` of the log in a folder until it is killed: several appends at a
+ * time, of one to five records. Prints `<first position> <count>` for each that was acknowledged.
  */
 import { writeSync } from 'node:fs';
 import { openEmbeddedLog } from '../../src/commands/log.embedded.js';

@@ -125,7 +125,7 @@ describe('the embedded log, beyond what every log promises', () => {
     assert.equal(new Set(positions).size, positions.length, 'no position was given twice');
   }).timeout(30_000);
 
-  it('refuses appends whole on a full disk, and takes them at the same positions later', async () => {
+  it('refuses appends whole on a full disk, and skips no position', async () => {
     const log = await open({ fileBytesMax: 4 * MIB });
     await log.create('w', {});
     // One append takes three rows.
@@ -189,7 +189,7 @@ describe('the embedded log, beyond what every log promises', () => {
     assert.equal((await log.bounds('w')).next, 1200);
   }).timeout(60_000);
 
-  it('shows followers at the head what was appended, without reading it from the file', async () => {
+  it('shows followers at the head what was appended without reading it', async () => {
     const log = await open();
     await log.create('w', {});
     const next = follow(log, BEFORE_FIRST).next();

@@ -247,7 +247,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(numbersOf(await readAll(log, workspace)), [9]);
       });
 
-      it('that is dropped takes what is appended meanwhile, or not, but does not keep it', async () => {
+      it('that is dropped keeps nothing of what is appended meanwhile', async () => {
         await log.create(`${workspace}-2`, {});
         const append = (to: string): Promise<string> =>
           log.append(to, [sealed(0)]).then(
@@ -262,6 +262,14 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(new Set(others), new Set(['appended']));
         await log.create(workspace, {});
         assert.deepEqual(await readAll(log, workspace), []);
+      });
+
+      it('that is dropped while it is being trimmed is gone', async () => {
+        await log.append(workspace, numbered(0, 100));
+        await Promise.all([subject.trim(workspace, 50 as Position), log.drop(workspace)]);
+        await log.create(workspace, {});
+        assert.equal(await log.append(workspace, [sealed(0)]), 0);
+        assert.deepEqual(numbersOf(await readAll(log, workspace)), [0]);
       });
 
       it('that does not exist is not found, by no method', async () => {
