@@ -132,10 +132,10 @@ export const SETTINGS = {
   ),
   ringBytesMax: number(
     'RING_BYTES_MAX',
-    4 * MIB,
+    64 * MIB,
     0,
     1024 * MIB,
-    'Recent events kept per tailed workspace, from which reconnecting subscribers are served.',
+    'Recent events in memory, for all tailed workspaces together: reconnecting clients get them.',
   ),
   readBytes: number(
     'READ_BYTES',

@@ -64,14 +64,7 @@ class SqliteStore implements EventStore {
   }
 
   async search(query: SearchQuery): Promise<Page> {
-    const { workspace } = query;
-    if (workspace === undefined) {
-      throw new Error('the embedded store searches one workspace at a time');
-    }
-    const { more, watermark, ...packed } = await this.#reader.call('search', {
-      ...query,
-      workspace,
-    });
+    const { more, watermark, ...packed } = await this.#reader.call('search', query);
     const records = unpacked(packed);
     const last = records.at(-1);
     return {

@@ -11,8 +11,7 @@ export interface Checkpoint {
 }
 
 export interface SearchQuery {
-  /** `undefined`: over all workspaces. */
-  readonly workspace: string | undefined;
+  readonly workspace: string;
   readonly filter: Filter;
   readonly limit: number;
   /** Only events before this position: the keyset of the page before. */

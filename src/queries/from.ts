@@ -1,12 +1,10 @@
-import type { EventLog } from '../commands/log.js';
 import { BEFORE_FIRST, type Position } from '../event.js';
 import { instant } from '../instant.js';
-import type { EventStore } from '../projections/store.js';
 import { parseCursor } from './cursor.js';
 import type { Filter } from './filter.js';
 import { compile } from './filter.predicate.js';
 import { watermarkOf } from './search.js';
-import { oldest } from './tail.js';
+import { oldest, type Sources } from './tail.js';
 
 /** Where a subscription begins. `schemas/openapi.yaml` holds its schema. */
 export type From = 'now' | 'start' | { position: string } | { time: string } | { last: number };
@@ -24,12 +22,6 @@ export type LossReason =
 export interface Start {
   readonly position: Position;
   readonly lost?: LossReason;
-}
-
-/** What a subscription is served from. */
-export interface Sources {
-  readonly log: EventLog;
-  readonly store: EventStore;
 }
 
 const READ_BYTES = 1024 * 1024;

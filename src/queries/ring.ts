@@ -6,11 +6,12 @@ import type { Position, Recorded } from '../event.js';
  * gap, so whoever stands inside finds all that follows.
  */
 export class Ring {
-  readonly #bytesMax: number;
+  readonly #bytesMax: () => number;
   readonly #batches: { records: readonly Recorded[]; bytes: number }[] = [];
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  /** @param bytesMax Asked at each push, since tails come and go and share what there is. */
+  constructor(bytesMax: () => number) {
     this.#bytesMax = bytesMax;
   }
 
@@ -18,7 +19,8 @@ export class Ring {
     const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
     this.#batches.push({ records, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#bytesMax) {
+    const bytesMax = this.#bytesMax();
+    while (this.#bytes > bytesMax) {
       this.#bytes -= this.#batches.shift()?.bytes ?? 0;
     }
   }
@@ -29,7 +31,7 @@ export class Ring {
    */
   after(position: Position): readonly Recorded[] | undefined {
     const oldest = this.#batches[0]?.records[0];
-    if (!oldest || position < oldest.position) {
+    if (!oldest || position + 1 < oldest.position) {
       return undefined;
     }
     const batch = this.#batches[this.#search(position)];

@@ -16,6 +16,12 @@ const RESTART_MS = 1000;
 
 export type TailConfig = Pick<Config, 'ringBytesMax' | 'readBytes' | 'positionSeconds'>;
 
+/** What subscribers are served from. */
+export interface Sources {
+  readonly log: EventLog;
+  readonly store: EventStore;
+}
+
 /** What there is after a position. `lostBefore`: nothing holds the events between it and there. */
 export interface Stretch {
   readonly records: readonly Recorded[];
@@ -45,16 +51,16 @@ export class Tail {
   constructor(
     workspace: string,
     bounds: Bounds,
-    log: EventLog,
-    store: EventStore,
+    { log, store }: Sources,
     config: TailConfig,
+    ring: Ring,
   ) {
     this.workspace = workspace;
     this.epoch = bounds.epoch;
     this.#log = log;
     this.#store = store;
     this.#config = config;
-    this.#ring = new Ring(config.ringBytesMax);
+    this.#ring = ring;
     this.#head = Math.max(bounds.first - 1, bounds.next - 1 - WARM_EVENTS) as Position;
     this.#idleTimer = setInterval(() => {
       this.fanout.tellIdle(this.#head);
@@ -244,7 +250,9 @@ export class Tails {
 
   async #start(workspace: string): Promise<Tail> {
     const bounds = await this.#log.bounds(workspace);
-    const tail = new Tail(workspace, bounds, this.#log, this.#store, this.#config);
+    const sources = { log: this.#log, store: this.#store };
+    const ring = new Ring(() => this.#config.ringBytesMax / this.#byWorkspace.size);
+    const tail = new Tail(workspace, bounds, sources, this.#config, ring);
     tail.onFailed(() => {
       const entry = this.#byWorkspace.get(workspace);
       if (entry?.tail === tail) {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Position } from '../event.js';
-import { metrics } from '../metrics.js';
+import { delivered } from '../metrics.js';
 import { formatCursor } from '../queries/cursor.js';
 import type { Subscriber } from '../queries/subscription.js';
 import { textFrame, wsFraming } from './framing.js';
@@ -70,7 +70,7 @@ export function subscriberOn(
   return {
     deliver: (matched) => {
       out.write(matched.frame(framing));
-      metrics.delivered.inc({ transport: 'ws' }, matched.records.length);
+      delivered.ws += matched.records.length;
       return !out.isFull;
     },
     ready: () => out.ready(),

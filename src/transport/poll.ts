@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { ServiceError } from '../errors.js';
 import type { Position, Recorded } from '../event.js';
-import { metrics } from '../metrics.js';
+import { delivered, metrics } from '../metrics.js';
 import { formatCursor } from '../queries/cursor.js';
 import type { Matched } from '../queries/fanout.js';
 import type { LossReason } from '../queries/from.js';
@@ -75,7 +75,7 @@ class Collector implements Subscriber {
     }
     const last = this.#records.at(-1);
     const position = this.#full && last ? last.position : served;
-    metrics.delivered.inc({ transport: 'poll' }, this.#records.length);
+    delivered.poll += this.#records.length;
     return jsonPage(this.#epoch, this.#records, {
       cursor: formatCursor(this.#epoch, position),
       caughtUp: this.#caughtUp && !this.#full,

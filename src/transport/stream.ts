@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http';
-import { metrics } from '../metrics.js';
+import { delivered, metrics } from '../metrics.js';
 
 /** A response that events are written to as they come, with the back-pressure of its socket. */
 export class Stream {
   readonly #response: ServerResponse;
   readonly #bufferBytesMax: number;
-  readonly #transport: string;
+  readonly #transport: 'sse' | 'export';
   readonly closed: Promise<void>;
   #drained: Promise<void> | undefined;
   #open = true;
 
-  constructor(response: ServerResponse, bufferBytesMax: number, transport: string) {
+  constructor(response: ServerResponse, bufferBytesMax: number, transport: 'sse' | 'export') {
     this.#response = response;
     this.#bufferBytesMax = bufferBytesMax;
     this.#transport = transport;
@@ -30,7 +30,7 @@ export class Stream {
       return false;
     }
     this.#response.write(chunk);
-    metrics.delivered.inc({ transport: this.#transport }, events);
+    delivered[this.#transport] += events;
     return this.#response.writableLength < this.#bufferBytesMax;
   }
 
