@@ -1,10 +1,12 @@
+import type { Bounds } from '../commands/log.js';
 import { BEFORE_FIRST, type Position } from '../event.js';
 import { instant } from '../instant.js';
 import { parseCursor } from './cursor.js';
 import type { Filter } from './filter.js';
 import { compile } from './filter.predicate.js';
 import { watermarkOf } from './search.js';
-import { oldest, type Sources } from './tail.js';
+import type { EventStore } from '../projections/store.js';
+import type { Sources } from './tail.js';
 
 /** Where a subscription begins. `schemas/openapi.yaml` holds its schema. */
 export type From = 'now' | 'start' | { position: string } | { time: string } | { last: number };
@@ -95,4 +97,17 @@ async function beforeLatest(
   }
   const first = matching.at(-count) ?? matching[0];
   return (first === undefined ? last : first - 1) as Position;
+}
+
+/**
+ * Where history begins: the oldest event that log or store still hold, or where the next one will
+ * stand.
+ */
+async function oldest(workspace: string, bounds: Bounds, store: EventStore): Promise<Position> {
+  if (bounds.first === 0) {
+    return bounds.first;
+  }
+  const end = (bounds.first - 1) as Position;
+  const [first] = await store.scan(workspace, BEFORE_FIRST, end, 1);
+  return first?.position ?? bounds.first;
 }

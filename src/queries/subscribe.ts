@@ -7,7 +7,8 @@ import type { Filter } from './filter.js';
 import { resolveFrom, type From, type Start } from './from.js';
 import { scoped } from './scope.js';
 import { Subscription, type Subscriber } from './subscription.js';
-import { Tails, type Tail, type TailConfig } from './tail.js';
+import type { Tail, TailConfig } from './tail.js';
+import { Tails } from './tails.js';
 
 export interface SubscribeRequest {
   readonly workspace: string;

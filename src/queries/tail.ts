@@ -1,17 +1,15 @@
 import type { Config } from '../config.js';
 import type { Bounds, EventLog } from '../commands/log.js';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Position, type Recorded } from '../event.js';
+import type { Position, Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import type { EventStore } from '../projections/store.js';
 import { Fanout } from './fanout.js';
-import { Ring } from './ring.js';
+import type { Ring } from './ring.js';
 
 /** How many events before the head a tail begins with: reconnecting subscribers stand there. */
 const WARM_EVENTS = 1000;
-/** How long a tail without subscribers goes on: they come back, and long polls come and go. */
-const LINGER_MS = 30_000;
 const RESTART_MS = 1000;
 
 export type TailConfig = Pick<Config, 'ringBytesMax' | 'readBytes' | 'positionSeconds'>;
@@ -188,105 +186,4 @@ export class Tail {
     }
     this.#waiting.clear();
   }
-}
-
-interface Entry {
-  readonly starting: Promise<Tail>;
-  tail?: Tail;
-  users: number;
-}
-
-/** The tails of a node: one for each workspace that somebody subscribes to. */
-export class Tails {
-  readonly #log: EventLog;
-  readonly #store: EventStore;
-  readonly #config: TailConfig;
-  readonly #byWorkspace = new Map<string, Entry>();
-
-  constructor(log: EventLog, store: EventStore, config: TailConfig) {
-    this.#log = log;
-    this.#store = store;
-    this.#config = config;
-  }
-
-  /** The tail of a workspace, started if need be; to be given back by `release`. */
-  async acquire(workspace: string): Promise<Tail> {
-    let entry = this.#byWorkspace.get(workspace);
-    if (!entry) {
-      entry = { starting: this.#start(workspace), users: 0 };
-      this.#byWorkspace.set(workspace, entry);
-      metrics.tails.inc();
-    }
-    entry.users++;
-    try {
-      entry.tail = await entry.starting;
-      return entry.tail;
-    } catch (error) {
-      this.#forget(workspace, entry);
-      throw error;
-    }
-  }
-
-  release(tail: Tail): void {
-    const entry = this.#byWorkspace.get(tail.workspace);
-    if (entry?.tail === tail && --entry.users === 0) {
-      setTimeout(() => {
-        if (entry.users === 0) {
-          this.#forget(tail.workspace, entry);
-        }
-      }, LINGER_MS).unref();
-    }
-  }
-
-  running(): Tail[] {
-    return [...this.#byWorkspace.values()].flatMap(({ tail }) => tail ?? []);
-  }
-
-  close(): void {
-    for (const [workspace, entry] of this.#byWorkspace) {
-      this.#forget(workspace, entry);
-    }
-  }
-
-  async #start(workspace: string): Promise<Tail> {
-    const bounds = await this.#log.bounds(workspace);
-    const sources = { log: this.#log, store: this.#store };
-    const ring = new Ring(() => this.#config.ringBytesMax / this.#byWorkspace.size);
-    const tail = new Tail(workspace, bounds, sources, this.#config, ring);
-    tail.onFailed(() => {
-      const entry = this.#byWorkspace.get(workspace);
-      if (entry?.tail === tail) {
-        this.#forget(workspace, entry);
-      }
-    });
-    tail.start();
-    // Its first subscriber would take the place where it begins for the head of the log.
-    await tail.reach((bounds.next - 1) as Position);
-    return tail;
-  }
-
-  #forget(workspace: string, entry: Entry): void {
-    entry.tail?.stop();
-    if (this.#byWorkspace.get(workspace) === entry) {
-      this.#byWorkspace.delete(workspace);
-      metrics.tails.dec();
-    }
-  }
-}
-
-/**
- * Where history begins: the oldest event that log or store still hold, or where the next one will
- * stand.
- */
-export async function oldest(
-  workspace: string,
-  bounds: Bounds,
-  store: EventStore,
-): Promise<Position> {
-  if (bounds.first === 0) {
-    return bounds.first;
-  }
-  const end = (bounds.first - 1) as Position;
-  const [first] = await store.scan(workspace, BEFORE_FIRST, end, 1);
-  return first?.position ?? bounds.first;
 }
