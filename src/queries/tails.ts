@@ -1,4 +1,5 @@
 import type { EventLog } from '../commands/log.js';
+import type { Position } from '../event.js';
 import { metrics } from '../metrics.js';
 import type { EventStore } from '../projections/store.js';
 import { Ring } from './ring.js';
