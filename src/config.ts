@@ -24,7 +24,8 @@ const oneOf =
   (given) =>
     words.find((word) => word === given);
 
-const flag: Kind<boolean> = (given) => ({ true: true, false: false })[given];
+const flag: Kind<boolean> = (given) =>
+  given === 'true' || given === 'false' ? given === 'true' : undefined;
 
 const whole =
   (min: number, max: number): Kind<number> =>
@@ -35,7 +36,9 @@ const whole =
 
 const origins: Kind<readonly string[]> = (given) => {
   const list = given.split(',').filter((item) => item !== '');
-  return list.every((item) => item === '*' || URL.canParse(item)) ? list : undefined;
+  // Browsers send an origin in one spelling; a setting in another would match none of them.
+  const isOrigin = (item: string): boolean => URL.canParse(item) && new URL(item).origin === item;
+  return list.every((item) => item === '*' || isOrigin(item)) ? list : undefined;
 };
 
 function number(
@@ -128,7 +131,7 @@ export const SETTINGS = {
     100_000,
     0,
     10_000_000,
-    'Event ids remembered per workspace, to answer a retry with the first position.',
+    'Event ids that a node remembers, over all workspaces, to answer a retry with the first position.',
   ),
   ringBytesMax: number(
     'RING_BYTES_MAX',

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { isLoopback, readConfig, SETTINGS } from '../src/config.js';
+
+describe('The settings', () => {
+  it('are their defaults where the environment says nothing', () => {
+    const defaults = Object.entries(SETTINGS).map(([name, setting]) => [name, setting.default]);
+    assert.deepEqual(readConfig({}), Object.fromEntries(defaults));
+  });
+
+  it('take what the environment says, each as what it is', () => {
+    const env = {
+      HOST: '::1',
+      PORT: '0',
+      LOG_LEVEL: 'silent',
+      AUTO_CREATE_WORKSPACES: 'false',
+      CORS_ORIGINS: 'https://a.example,https://b.example:8443',
+      DRAIN_SECONDS: '600',
+    };
+    const { host, port, logLevel, autoCreateWorkspaces, corsOrigins, drainSeconds, dataDir } =
+      readConfig(env);
+    assert.deepEqual(
+      { host, port, logLevel, autoCreateWorkspaces, corsOrigins, drainSeconds, dataDir },
+      {
+        host: '::1',
+        port: 0,
+        logLevel: 'silent',
+        autoCreateWorkspaces: false,
+        corsOrigins: ['https://a.example', 'https://b.example:8443'],
+        drainSeconds: 600,
+        dataDir: './data',
+      },
+    );
+  });
+
+  it('take an empty variable for an absent one', () => {
+    assert.equal(readConfig({ PORT: '' }).port, 3000);
+  });
+
+  it('leave alone what is not theirs', () => {
+    assert.deepEqual(readConfig({ PATH: '/bin', PORTS: 'x' }), readConfig({}));
+  });
+
+  it('refuse all that is not allowed at once, and say what is', () => {
+    const env = { PORT: '65536', LOG_LEVEL: 'loud', DRAIN_SECONDS: '10' };
+    assert.throws(() => readConfig(env), {
+      message:
+        'Invalid settings: PORT is "65536", allowed: 0 to 65535; ' +
+        'LOG_LEVEL is "loud", allowed: trace, debug, info, warn, error, fatal, silent',
+    });
+  });
+
+  for (const [env, values] of Object.entries({
+    PORT: ['-1', '1.5', '1e3', '0x10', ' 80', 'http', 'NaN'],
+    WAIT_SECONDS_MAX: ['0', '601'],
+    AUTO_CREATE_WORKSPACES: ['yes', 'TRUE', '1', 'constructor'],
+    CORS_ORIGINS: ['a.example', 'a.example:80', 'https://a.example/', 'https://a.example, *'],
+    LOG_LEVEL: ['INFO', '30'],
+  })) {
+    for (const value of values) {
+      it(`refuse ${env}=${value}`, () => {
+        assert.throws(() => readConfig({ [env]: value }), new RegExp(`${env} is "${value}"`));
+      });
+    }
+  }
+
+  it('have defaults that are allowed themselves', () => {
+    for (const { env, default: value, kind } of Object.values(SETTINGS)) {
+      assert.deepEqual(kind(String(value)), value, env);
+    }
+  });
+
+  it('have each a variable and a reason of its own', () => {
+    const settings = Object.values(SETTINGS);
+    for (const key of ['env', 'why'] as const) {
+      assert.equal(new Set(settings.map((setting) => setting[key])).size, settings.length);
+    }
+  });
+});
+
+describe('A loopback address', () => {
+  it('is one that only this machine reaches', () => {
+    for (const host of ['localhost', '127.0.0.1', '127.255.0.9', '::1']) {
+      assert.ok(isLoopback(host), host);
+    }
+    for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example', 'localhost.example']) {
+      assert.ok(!isLoopback(host), host);
+    }
+  });
+});
