@@ -131,7 +131,7 @@ export const SETTINGS = {
     100_000,
     0,
     10_000_000,
-    'Event ids that a node remembers, over all workspaces, to answer a retry with the first position.',
+    'Event ids that a node remembers, to answer a retry with the first position.',
   ),
   ringBytesMax: number(
     'RING_BYTES_MAX',
