@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.js';
 export const JSON_DEPTH_MAX = 64;
 
 /** A number token of digits alone that may not survive as a double (2^53 has 16 digits). */
-const LONG_INTEGER = /(?<=^|[[:,\s])-?\d{16,}(?=[\s,}\]]|$)/;
+const LONG_INTEGER = /(?<=^|[[:,\s])-?\d{16,}(?=[\s,}\]]|$)/g;
 
 /** Only an escape can bring half a surrogate pair through valid UTF-8. */
 const SURROGATE = /\\ud[89a-f]/i;
@@ -27,11 +27,14 @@ export function parseJson(bytes: Buffer): unknown {
   } catch (error) {
     throw new ServiceError('invalid-json', (error as SyntaxError).message, { cause: error });
   }
+  // The depth first: who looks at the strings recurses without counting.
+  const lossless = isLossless(value, 0);
   if (SURROGATE.test(text) && !isWellFormed(value)) {
     throw new ServiceError('invalid-json', 'A string has half a surrogate pair, which is no text.');
   }
-  if (!isLossless(value, 0)) {
-    const integer = LONG_INTEGER.exec(text)?.[0];
+  if (!lossless) {
+    const integers = withoutStrings(text).match(LONG_INTEGER) ?? [];
+    const integer = integers.find((digits) => !Number.isSafeInteger(Number(digits)));
     if (integer !== undefined) {
       throw new ServiceError(
         'invalid-json',
@@ -40,6 +43,11 @@ export function parseJson(bytes: Buffer): unknown {
     }
   }
   return value;
+}
+
+/** Valid JSON with all its strings empty: what is left of the digits are numbers. */
+function withoutStrings(text: string): string {
+  return text.replace(/\\./g, '').replace(/"[^"]*"/g, '""');
 }
 
 /** RFC 7493, 2.1: what is no Unicode text would be stored as another text. */
