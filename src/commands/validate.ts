@@ -1,14 +1,25 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import { ServiceError, type Fault } from '../errors.js';
 import type { Draft } from '../event.js';
+import { instant } from '../instant.js';
 import { asyncapi, openapi } from './schemas.js';
 
 /** More faults than these of one body help nobody and cost memory. */
 const FAULTS_MAX = 20;
 
+/** Without a time of day, an instant is a date only. */
+const DATE = 'YYYY-MM-DD';
+
+/**
+ * The format `date-time` as everything else here reads times. That of ajv-formats takes a line
+ * break between date and time, which in an event sealed with it would be no JSON.
+ */
+export function isDateTime(text: string): boolean {
+  return text.length > DATE.length && !Number.isNaN(instant(text));
+}
+
 const ajv = new Ajv2020({ allErrors: false, strict: false });
-addFormats.default(ajv, ['date-time']);
+ajv.addFormat('date-time', isDateTime);
 ajv.addSchema(openapi, 'openapi.yaml');
 ajv.addSchema(asyncapi, 'asyncapi.yaml');
 

@@ -1,7 +1,6 @@
-import addFormats from 'ajv-formats';
 import { OpenAPIBackend, type Document, type Operation } from 'openapi-backend';
 import { openapi } from '../commands/schemas.js';
-import { faults } from '../commands/validate.js';
+import { faults, isDateTime } from '../commands/validate.js';
 import { ServiceError, type Fault } from '../errors.js';
 
 /** The parameters of a request. Those of the query are coerced to their types in place. */
@@ -16,7 +15,7 @@ const backend = new OpenAPIBackend({
   quick: true,
   strict: true,
   customizeAjv: (ajv) => {
-    addFormats.default(ajv, ['date-time']);
+    ajv.addFormat('date-time', isDateTime);
     return ajv;
   },
 });
