@@ -28,7 +28,8 @@ export function redactIp(ip = ''): string | undefined {
 
 /**
  * A copy of the payload without the values at the given dotted paths; `*` stands for any one key,
- * and arrays are stepped through. What is not named is shared with the original, not copied.
+ * arrays are stepped through, and a key may hold dots itself: whatever a filter would find at a
+ * path is removed. What is not named is shared with the original, not copied.
  */
 export function redact(payload: JsonObject, paths: readonly string[]): JsonObject {
   return replaceAt(payload, paths, () => undefined);
@@ -51,8 +52,7 @@ function step(
   path: readonly string[],
   replacement: (value: Json) => Json | undefined,
 ): Json | undefined {
-  const [key, ...rest] = path;
-  if (key === undefined) {
+  if (path.length === 0) {
     return replacement(value);
   }
   if (Array.isArray(value)) {
@@ -61,16 +61,22 @@ function step(
   if (typeof value !== 'object' || value === null) {
     return value;
   }
-  const keys =
-    key === '*' ? Object.keys(value) : [key].filter((name) => Object.hasOwn(value, name));
-  if (keys.length === 0) {
+  const isAny = path[0] === '*';
+  const named = path
+    .map((_, at) => path.slice(0, at + 1).join('.'))
+    .filter((key) => Object.hasOwn(value, key));
+  if (!isAny && named.length === 0) {
     return value;
   }
   // Through entries, since assignment to a key like __proto__ would not make an own property.
   return Object.fromEntries(
-    Object.entries(value).flatMap(([name, child]) => {
-      const replaced = keys.includes(name) ? step(child, rest, replacement) : child;
-      return replaced === undefined ? [] : [[name, replaced]];
+    Object.entries(value).flatMap(([key, child]) => {
+      if (!isAny && !named.includes(key)) {
+        return [[key, child]];
+      }
+      const rest = path.slice(isAny ? 1 : key.split('.').length);
+      const replaced = step(child, rest, replacement);
+      return replaced === undefined ? [] : [[key, replaced]];
     }),
   );
 }
