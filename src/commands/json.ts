@@ -25,7 +25,8 @@ export function parseJson(bytes: Buffer): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ServiceError('invalid-json', (error as SyntaxError).message, { cause: error });
+    const message = text.trim() === '' ? 'There is no JSON.' : (error as SyntaxError).message;
+    throw new ServiceError('invalid-json', message, { cause: error });
   }
   // The depth first: who looks at the strings recurses without counting.
   const lossless = isLossless(value, 0);

@@ -48,8 +48,8 @@ export function checked(sent: unknown): ClientFrame {
   const validate = frames[op as keyof typeof frames];
   if (!validate(sent)) {
     const errors = faults(validate.errors);
-    const detail = `${errors[0]?.path ?? ''} ${errors[0]?.message ?? ''}`.trim();
-    throw new ServiceError('invalid-frame', `${detail}.`, { errors });
+    const { path, message } = errors[0]!;
+    throw new ServiceError('invalid-frame', `${path || 'The frame'} ${message}.`, { errors });
   }
   return sent;
 }

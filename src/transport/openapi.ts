@@ -14,6 +14,7 @@ const backend = new OpenAPIBackend({
   definition: openapi as unknown as Document,
   quick: true,
   strict: true,
+  ajvOpts: { verbose: true },
   customizeAjv: (ajv) => {
     ajv.addFormat('date-time', isDateTime);
     return ajv;
@@ -43,7 +44,12 @@ export function checkParameters(operationId: string, given: Parameters): void {
   const { params, query, headers } = given;
   const validate = backend.validator.getRequestValidatorsForOperation(operationId).at(-1);
   if (validate && !validate({ path: params, query, header: headers, cookie: {} })) {
-    refuse('invalid-request', faults(validate.errors));
+    const found = faults(validate.errors).map(({ path, message }) => {
+      const name = path.replace(/^(query|path|header)\./, '');
+      const isRepeated = Array.isArray(query[name]);
+      return { path: name, message: isRepeated ? 'is repeated; say it once' : message };
+    });
+    refuse('invalid-request', found);
   }
 }
 
@@ -51,16 +57,14 @@ export function checkParameters(operationId: string, given: Parameters): void {
 export function checkBody(operationId: string, body: unknown): void {
   const [validate, parameters] = backend.validator.getRequestValidatorsForOperation(operationId);
   if (validate && parameters && !validate({ requestBody: body })) {
-    refuse('invalid-body', faults(validate.errors));
+    const found = faults(validate.errors).map(({ path, message }) => {
+      return { path: path.replace(/^requestBody\.?/, ''), message };
+    });
+    refuse('invalid-body', found);
   }
 }
 
-function refuse(code: 'invalid-request' | 'invalid-body', found: readonly Fault[]): never {
-  const errors = found.map(({ path, message }) => ({
-    path: path.replace(/^(requestBody|query|path|header)\.?/, ''),
-    message,
-  }));
-  const [first] = errors;
-  const where = first?.path === '' ? 'The body' : first?.path;
-  throw new ServiceError(code, `${where ?? ''} ${first?.message ?? ''}.`, { errors });
+function refuse(code: 'invalid-request' | 'invalid-body', errors: readonly Fault[]): never {
+  const { path, message } = errors[0]!;
+  throw new ServiceError(code, `${path || 'The body'} ${message}.`, { errors });
 }
