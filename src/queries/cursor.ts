@@ -24,7 +24,7 @@ export function parseCursor(text: string, at: string): Cursor {
   const [, epoch, position] = SHAPE.exec(text) ?? [];
   if (epoch === undefined || position === undefined) {
     const message = 'must be a cursor as the service gave it, such as "a1b2c3d4-17"';
-    throw new ServiceError('invalid-cursor', `Not a cursor: ${at} ${message}.`, {
+    throw new ServiceError('invalid-cursor', `${at} ${message}.`, {
       errors: [{ path: at, message }],
     });
   }

@@ -51,7 +51,7 @@ export async function resolveFrom(
   if ('last' in from) {
     return { position: await beforeLatest(from.last, filter, workspace, { log, store }) };
   }
-  const cursor = parseCursor(from.position, 'position');
+  const cursor = parseCursor(from.position, 'from.position');
   if (cursor.epoch !== bounds.epoch) {
     return { position: BEFORE_FIRST, lost: 'other-epoch' };
   }

@@ -1,10 +1,6 @@
 import type { Context as KoaContext } from 'koa';
-import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
-import { instant } from '../instant.js';
-import { isFilterParameter, parseFilter, parseFilterQuery } from '../queries/filter.js';
-import type { Filter } from '../queries/filter.js';
-import type { From } from '../queries/from.js';
+import { parseFilter, type Filter } from '../queries/filter.js';
 import { eventById, search, type SearchRequest } from '../queries/search.js';
 import type { SubscribeRequest } from '../queries/subscribe.js';
 import type { Call } from './call.js';
@@ -12,22 +8,22 @@ import { jsonBody, mediaType } from './body.js';
 import { emitBody, emitLines } from './emit.js';
 import { exportEvents } from './export.js';
 import { jsonPage, jsonPositioned } from './framing.js';
+import {
+  assertTaken,
+  bounded,
+  filterOf,
+  JSON_TYPE,
+  LINES_TYPE,
+  MEDIA_TYPES,
+  SEARCH,
+  SSE_TYPE,
+  startOf,
+  wayOf,
+  type MediaType,
+  type ReadQuery,
+} from './parameters.js';
 import { poll } from './poll.js';
 import { streamEvents } from './sse.js';
-
-interface ReadQuery {
-  limit?: number;
-  next?: string;
-  waitFor?: string;
-  after?: string;
-  from?: string;
-  wait?: number;
-  pace?: number;
-}
-
-const JSON_TYPE = 'application/json';
-const SSE_TYPE = 'text/event-stream';
-const LINES_TYPE = 'application/x-ndjson';
 
 export async function emitEvents(
   ctx: KoaContext,
@@ -44,29 +40,24 @@ export async function emitEvents(
 /** One resource, read in the way that the client’s headers and parameters ask for. */
 export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
   const { service, workspace } = call;
-  if (ctx.method === 'HEAD') {
-    ctx.set('Allow', 'GET, POST');
-    throw new ServiceError('method-not-allowed', 'HEAD of a stream says nothing: GET it.');
-  }
   const query = call.query as ReadQuery;
-  const filter = filterOf(ctx);
-  const accepted = ctx.accepts(JSON_TYPE, SSE_TYPE, LINES_TYPE);
+  const filter = filterOf(ctx.querystring);
+  const accepted = ctx.accepts(...MEDIA_TYPES) as MediaType | false;
   if (accepted === false) {
-    const types = [JSON_TYPE, SSE_TYPE, LINES_TYPE].join(', ');
-    throw new ServiceError('not-acceptable', `Accept one of ${types}.`);
+    throw new ServiceError('not-acceptable', `Accept one of ${MEDIA_TYPES.join(', ')}.`);
   }
-  const { after = lastEventId(ctx, accepted), from, wait, pace } = query;
-  const follows = after !== undefined || from !== undefined || wait !== undefined;
-  if (accepted === JSON_TYPE && (!follows || query.waitFor !== undefined)) {
+  const way = wayOf(query, accepted);
+  assertTaken(query, way);
+  if (way === SEARCH) {
     ctx.type = JSON_TYPE;
     ctx.body = await searchPage(call, { filter, ...query });
     return;
   }
-  const start = after === undefined ? startOf(from, accepted) : { position: after };
+  const { pace } = query;
   const request: SubscribeRequest = {
     workspace,
     filter,
-    from: start,
+    from: startOf(query, ctx.get('Last-Event-ID'), accepted),
     ...(pace !== undefined && { pace }),
   };
   if (accepted === JSON_TYPE) {
@@ -120,68 +111,4 @@ async function searchPage(
     ...(found.next !== undefined && { next: found.next }),
     cursor: found.cursor,
   });
-}
-
-const PAGE_EVENTS = 50;
-const WAIT_FOR_SECONDS = 10;
-
-/** @throws ServiceError `invalid-request` past the configured bounds. */
-function bounded(query: ReadQuery, config: Config): { limit: number; waitMs: number } {
-  const { limit = PAGE_EVENTS, waitFor } = query;
-  const { wait = waitFor === undefined ? 0 : WAIT_FOR_SECONDS } = query;
-  for (const [path, value, max] of [
-    ['limit', limit, config.pageEventsMax],
-    ['wait', wait, config.waitSecondsMax],
-  ] as const) {
-    if (value > max) {
-      const message = `must be at most ${String(max)}`;
-      throw new ServiceError('invalid-request', `${path} ${message}.`, {
-        errors: [{ path, message }],
-      });
-    }
-  }
-  return { limit, waitMs: wait * 1000 };
-}
-
-/**
- * The query parameters that are conditions. Any that is neither that nor described is a mistake.
- */
-function filterOf(ctx: KoaContext): Filter {
-  const parameters = [...ctx.URL.searchParams];
-  for (const [name] of parameters) {
-    if (!isFilterParameter(name) && !DESCRIBED.has(name)) {
-      const message = `is neither a parameter (${[...DESCRIBED].join(', ')}) nor a filter field`;
-      throw new ServiceError('invalid-request', `${name.slice(0, 100)} ${message}.`, {
-        errors: [{ path: name, message }],
-      });
-    }
-  }
-  return parseFilterQuery(parameters);
-}
-
-const DESCRIBED = new Set(['limit', 'next', 'waitFor', 'after', 'from', 'wait', 'pace']);
-
-function lastEventId(ctx: KoaContext, accepted: string): string | undefined {
-  const id = ctx.get('Last-Event-ID');
-  return accepted === SSE_TYPE && id !== '' ? id : undefined;
-}
-
-/** `last:n`, a time, or a word; an export without a start is of everything, all else is live. */
-function startOf(from: string | undefined, accepted: string): From {
-  if (from === undefined) {
-    return accepted === LINES_TYPE ? 'start' : 'now';
-  }
-  if (from === 'now' || from === 'start') {
-    return from;
-  }
-  if (from.startsWith('last:')) {
-    return { last: Number(from.slice('last:'.length)) };
-  }
-  if (Number.isNaN(instant(from))) {
-    const message = 'must be now, start, last:<n> or an RFC 3339 time';
-    throw new ServiceError('invalid-request', `from ${message}.`, {
-      errors: [{ path: 'from', message }],
-    });
-  }
-  return { time: from };
 }
