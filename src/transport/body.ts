@@ -8,18 +8,27 @@ export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
+/** For the error: what the request names, and what it may name. */
+export function notAllowed(type: string, allowed: string): ServiceError {
+  const named = type === '' ? 'There is no Content-Type' : `Content-Type is ${type}`;
+  return new ServiceError('unsupported-media-type', `${named}; allowed here: ${allowed}.`);
+}
+
 /** @throws ServiceError `unsupported-media-type` unless the body comes as it is, in UTF-8. */
 export function assertPlain(request: IncomingMessage): void {
-  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
-  if (encoding !== 'identity') {
-    throw new ServiceError(
-      'unsupported-media-type',
-      `Content-Encoding ${encoding}: send it plain.`,
-    );
+  const {
+    'content-encoding': encoding = 'identity',
+    'transfer-encoding': transfer = 'chunked',
+    'content-type': type = '',
+  } = request.headers;
+  if (encoding !== 'identity' || transfer !== 'chunked') {
+    // Node takes `Transfer-Encoding: gzip, chunked` for chunked alone.
+    const coding = encoding === 'identity' ? transfer : encoding;
+    throw new ServiceError('unsupported-media-type', `The body is ${coding}: send it plain.`);
   }
   const charset = /charset\s*=\s*"?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase() ?? 'utf-8';
   if (charset !== 'utf-8' && charset !== 'utf8') {
-    throw new ServiceError('unsupported-media-type', `Charset ${charset}: send UTF-8.`);
+    throw new ServiceError('unsupported-media-type', `The charset is ${charset}: send UTF-8.`);
   }
 }
 
@@ -36,10 +45,7 @@ export async function jsonBody(
 ): Promise<unknown> {
   const type = mediaType(request);
   if (!types.includes(type)) {
-    throw new ServiceError(
-      'unsupported-media-type',
-      `Content-Type is ${JSON.stringify(type)}, allowed here: ${types.join(', ')}.`,
-    );
+    throw notAllowed(type, types.join(', '));
   }
   return parseJson(await bytes(request, bytesMax));
 }

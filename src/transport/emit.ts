@@ -5,7 +5,7 @@ import { parseJson } from '../commands/json.js';
 import { ServiceError } from '../errors.js';
 import type { Service } from '../service.js';
 import { formatCursor } from '../queries/cursor.js';
-import { bytes, mediaType } from './body.js';
+import { assertPlain, bytes, mediaType, notAllowed } from './body.js';
 import { cloudEvents, isCloudEvent } from './cloudevents.js';
 import { lines } from './lines.js';
 import { emittedStatus, itemError, itemResult } from './respond.js';
@@ -40,11 +40,10 @@ export async function emitBody(
   }
   const type = mediaType(request);
   if (type !== 'application/json') {
-    throw new ServiceError(
-      'unsupported-media-type',
-      `Content-Type is ${JSON.stringify(type)}, allowed here: application/json, ` +
-        'application/x-ndjson, application/cloudevents+json, application/cloudevents-batch+json, ' +
-        'or any type with ce-* headers.',
+    throw notAllowed(
+      type,
+      'application/json, application/x-ndjson, application/cloudevents+json, ' +
+        'application/cloudevents-batch+json, or any type with ce-* headers',
     );
   }
   const body = parseJson(await bytes(request, bodyBytesMax));
@@ -53,7 +52,7 @@ export async function emitBody(
 }
 
 /** The events of a body or a frame: those of `events`, or the body itself. */
-export function draftsOf(body: unknown): readonly unknown[] {
+function draftsOf(body: unknown): readonly unknown[] {
   const { events } = body as { events?: unknown };
   return Array.isArray(events) ? events : [body];
 }
@@ -93,6 +92,7 @@ export async function emitLines(
   workspace: string,
   context: Context,
 ): Promise<Answer> {
+  assertPlain(request);
   const tally = new Tally();
   const inflight = new Set<Promise<void>>();
   let chunk: { number: number; draft: unknown }[] = [];
