@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
@@ -12,7 +13,8 @@ const CORRELATION_ID = /^[\w.:-]{1,128}$/;
 /** W3C Trace Context, version 00. */
 const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const NAME = /^[^\p{Cc}]{1,256}$/u;
-const HOST_LENGTH_MAX = 255;
+/** A name or an address, and a port. */
+const HOST = /^[\w.:[\]-]{0,255}$/;
 
 /** Stands in where the identification itself fails. */
 export const NOBODY: Context = {
@@ -39,7 +41,7 @@ export function identify(request: IncomingMessage): Context {
   const userId = name(request, 'x-user-id');
   const sessionId = name(request, 'x-session-id');
   const app = name(request, 'x-app');
-  const { host } = headers;
+  const host = hostOf(request);
   return {
     caller: {
       superadmin: true,
@@ -49,7 +51,7 @@ export function identify(request: IncomingMessage): Context {
     correlationId,
     connectionId: connectionId(socket),
     ...(socket.remoteAddress !== undefined && { ip: socket.remoteAddress }),
-    ...(host !== undefined && { host: host.slice(0, HOST_LENGTH_MAX) }),
+    ...(host !== undefined && { host }),
     ...(app !== undefined && { app }),
     ...(traceparent && { traceparent: traceparent[0] }),
   };
@@ -68,13 +70,50 @@ function header(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
+/** Node reads headers as Latin-1; who puts a name beyond ASCII into one means UTF-8. */
 function name(request: IncomingMessage, field: string): string | undefined {
   const value = header(request.headers[field]);
-  if (value !== undefined && !NAME.test(value)) {
-    const message = 'must be 1 to 256 characters without control characters';
-    throw new ServiceError('invalid-request', `The header ${field} ${message}.`, {
-      errors: [{ path: field, message }],
-    });
+  if (value === undefined) {
+    return undefined;
   }
-  return value;
+  const bytes = Buffer.from(value, 'latin1');
+  const text = bytes.toString();
+  return isUtf8(bytes) && NAME.test(text)
+    ? text
+    : refuse(field, 'must be 1 to 256 characters of UTF-8 without control characters');
+}
+
+/** RFC 9112, 3.2: without a Host, or with one that is none, a request of HTTP/1.1 is refused. */
+function hostOf({ headers, httpVersion }: IncomingMessage): string | undefined {
+  const { host } = headers;
+  const isValid = host === undefined ? httpVersion === '1.0' : HOST.test(host);
+  return isValid ? host : refuse('host', 'must name a host, with or without a port');
+}
+
+/**
+ * Whoever takes the request target apart later would throw, or read another text than was meant.
+ *
+ * @throws ServiceError `invalid-request` for a target that is neither a path nor a URL, and for an
+ *   escape that is none or stands for bytes that are not UTF-8.
+ */
+export function assertTarget(target: string): void {
+  const isUrl = /^https?:\/\//i.test(target) && URL.canParse(target);
+  if (!isUrl && target !== '*' && !/^\/(?!\/)/.test(target)) {
+    throw new ServiceError('invalid-request', 'The URL is neither a path nor begins with http://.');
+  }
+  if (target.includes('%')) {
+    try {
+      decodeURIComponent(target);
+    } catch (error) {
+      throw new ServiceError('invalid-request', 'The URL has an escape that is not UTF-8.', {
+        cause: error,
+      });
+    }
+  }
+}
+
+function refuse(field: string, message: string): never {
+  throw new ServiceError('invalid-request', `The header ${field} ${message}.`, {
+    errors: [{ path: field, message }],
+  });
 }

@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { CATALOGUE, type ServiceError } from '../errors.js';
 import type { EmitResult } from '../commands/emit.js';
 import { formatCursor } from '../queries/cursor.js';
@@ -25,6 +27,31 @@ export function problemHeaders(error: ServiceError): Record<string, string> {
 /** An error where it concerns one item or one frame. */
 export function itemError({ code, message, errors }: ServiceError): Record<string, unknown> {
   return { code, message, ...(errors && { errors }) };
+}
+
+/** How long a client that was refused may take to close its side. */
+const CLOSE_MS_MAX = 1000;
+
+/**
+ * Ends a connection with an error, where there is no response to write it with: before a request
+ * could be read, or in place of a WebSocket.
+ */
+export function endWith(socket: Duplex, error: ServiceError, correlationId: string): void {
+  const { status } = CATALOGUE[error.code];
+  const body = JSON.stringify(problem(error, correlationId));
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'X-Correlation-Id': correlationId,
+    Connection: 'close',
+    ...problemHeaders(error),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
+  const late = setTimeout(() => socket.destroy(), CLOSE_MS_MAX);
+  socket.once('close', () => {
+    clearTimeout(late);
+  });
 }
 
 /** What became of one event, as HTTP and WebSocket tell it. */

@@ -40,7 +40,8 @@ export interface RequestState {
 
 /** A route for every operation of the API; an operation without a handler stops the start. */
 export function routes(service: Service, draining: AbortSignal): Router {
-  const router = new Router();
+  // A path has one spelling, as in the description.
+  const router = new Router({ strict: true, sensitive: true });
   for (const { operationId, method, path } of operations) {
     const handler = handlers[operationId];
     if (!handler) {
@@ -67,6 +68,10 @@ export function routes(service: Service, draining: AbortSignal): Router {
         },
       });
     });
+    if (operationId === 'readEvents') {
+      // The router answers HEAD wherever there is a GET; but of a stream it would never end.
+      router.stack.at(-1)!.methods = ['GET'];
+    }
   }
   return router;
 }
@@ -79,5 +84,8 @@ export function refuseUnrouted(ctx: KoaContext, router: Router): never {
     ctx.set('Allow', allowed);
     throw new ServiceError('method-not-allowed', `${ctx.method} is not allowed here: ${allowed}.`);
   }
-  throw new ServiceError('not-found', `There is nothing at ${ctx.path.slice(0, 200)}.`);
+  throw new ServiceError(
+    'not-found',
+    `There is nothing at ${ctx.path.slice(0, 200)}. The API is in schemas/openapi.yaml.`,
+  );
 }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from '@koa/cors';
 import Koa, { type Context as KoaContext } from 'koa';
@@ -7,10 +7,11 @@ import { CATALOGUE } from '../errors.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import type { Service } from '../service.js';
-import { identify, NOBODY } from './identify.js';
+import { assertTarget, identify, NOBODY } from './identify.js';
+import { answerMalformed } from './malformed.js';
 import { problem, problemHeaders } from './respond.js';
 import { refuseUnrouted, routes, type RequestState } from './routes.js';
-import { isAllowed, Upgrades } from './upgrade.js';
+import { isAllowed, OfferingRequest, Upgrades } from './upgrade.js';
 
 export interface Listening {
   readonly url: string;
@@ -38,10 +39,22 @@ export async function listen(service: Service): Promise<Listening> {
   }
   const draining = new AbortController();
   const handle = application(service, draining.signal).callback();
-  const server = createServer(
-    { maxHeaderSize: HEAD_BYTES_MAX, headersTimeout: HEADERS_MS_MAX, requestTimeout: 0 },
-    (request, response) => void handle(request, response),
-  );
+  const server = createServer({
+    IncomingMessage: OfferingRequest,
+    maxHeaderSize: HEAD_BYTES_MAX,
+    headersTimeout: HEADERS_MS_MAX,
+    connectionsCheckingInterval: HEADERS_MS_MAX / 2,
+    requestTimeout: 0,
+    // Without a Host, the answer is a problem as for any other mistake.
+    requireHostHeader: false,
+  });
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    void handle(request, response);
+  };
+  server.on('request', serve);
+  // An expectation that is not known need not be met (RFC 9110, 10.1.1).
+  server.on('checkExpectation', serve);
+  answerMalformed(server);
   const upgrades = new Upgrades(server, service);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -99,6 +112,7 @@ async function answered(
   try {
     state.context = identify(ctx.req);
     ctx.set('X-Correlation-Id', state.context.correlationId);
+    assertTarget(ctx.url);
     await next();
   } catch (error) {
     refuse(ctx, error, service);

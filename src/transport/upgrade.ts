@@ -1,24 +1,44 @@
 import { randomInt } from 'node:crypto';
-import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import type { Context } from '../commands/context.js';
-import { CATALOGUE, ServiceError } from '../errors.js';
+import { ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
 import { EVERYTHING } from '../queries/filter.js';
 import { scoped } from '../queries/scope.js';
 import type { Service } from '../service.js';
-import { identify, NOBODY } from './identify.js';
+import { assertTarget, identify, NOBODY } from './identify.js';
 import { checkParameters } from './openapi.js';
-import { problem } from './respond.js';
+import { endWith } from './respond.js';
 import { Connection } from './ws.js';
 
 const SUBPROTOCOL = 'workspace-events.v1';
-const EVENTS_PATH = /^\/v2\/workspaces\/([^/]+)\/events$/;
+/** The absolute form of a request target (RFC 9112, 3.2.2) names the same as the usual one. */
+const EVENTS_TARGET = /^(?:https?:\/\/[^/?]*)?\/v2\/workspaces\/([^/?]+)\/events(?:\?|$)/;
 
 /** How fast a draining node sends its clients away: the other nodes have to take them up. */
 const DRAINED_PER_SECOND = 200;
+
+/**
+ * Clients that would rather speak HTTP/2, as Java’s does, offer `Upgrade: h2c` with a request that
+ * is to be answered where the offer is not taken (RFC 9110, 7.8). Node leaves every request with an
+ * offer to who listens for upgrades, unless the request itself says that it is none.
+ */
+export class OfferingRequest extends IncomingMessage {
+  /** What the parser found; it says so while the request is being made. */
+  declare isOffering: boolean | null;
+
+  get upgrade(): boolean {
+    const isWebSocket = this.headers.upgrade?.toLowerCase() === 'websocket';
+    return this.isOffering === true && isWebSocket && this.method === 'GET';
+  }
+
+  set upgrade(isOffering: boolean | null) {
+    this.isOffering = isOffering;
+  }
+}
 
 /** The open WebSockets of a node. */
 export class Upgrades {
@@ -35,6 +55,11 @@ export class Upgrades {
       // Compression is by socket, so it would cost the frames that all sockets share.
       perMessageDeflate: false,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    });
+    this.#sockets.on('wsClientError', ({ message }, socket, request) => {
+      const remedy = 'See RFC 6455, 4.1; Sec-WebSocket-Version is 13';
+      const error = new ServiceError('invalid-request', `${message}. ${remedy}.`);
+      endWith(socket, error, identify(request).correlationId);
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       this.#upgrade(request, socket, head);
@@ -75,15 +100,16 @@ export class Upgrades {
         void connection.closed.then(() => this.#connections.delete(connection));
       });
     } catch (error) {
-      this.#refuse(socket, error, context);
+      const told = this.#service.reporter.toldAs(error, context);
+      endWith(socket, told, context.correlationId);
     }
   }
 
   /** The workspace that is asked for. A browser’s page must come from an allowed origin. */
   #workspaceOf(request: IncomingMessage, { caller }: Context): string {
     const { corsOrigins, autoCreateWorkspaces } = this.#service.config;
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const workspace = EVENTS_PATH.exec(pathname)?.[1];
+    assertTarget(request.url ?? '');
+    const workspace = EVENTS_TARGET.exec(request.url ?? '')?.[1];
     if (workspace === undefined) {
       throw new ServiceError('not-found', 'WebSockets are at /v2/workspaces/{workspace}/events.');
     }
@@ -97,17 +123,6 @@ export class Upgrades {
       this.#service.workspaces.require(workspace);
     }
     return workspace;
-  }
-
-  #refuse(socket: Duplex, thrown: unknown, context: Context): void {
-    const error = this.#service.reporter.toldAs(thrown, context);
-    const { status } = CATALOGUE[error.code];
-    const body = JSON.stringify(problem(error, context.correlationId));
-    socket.end(
-      `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n` +
-        'Content-Type: application/problem+json\r\nConnection: close\r\n' +
-        `Content-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
-    );
   }
 }
 
