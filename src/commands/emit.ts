@@ -64,9 +64,6 @@ export class Emitter {
     this.#workspaces = workspaces;
     this.#config = config;
     this.#recent = new RecentIds(config.idempotencyWindow);
-    workspaces.onDeleted((id) => {
-      this.#recent.forgetWorkspace(id);
-    });
   }
 
   /**
@@ -79,13 +76,11 @@ export class Emitter {
    */
   async emit(workspaceId: string, sent: readonly unknown[], context: Context): Promise<Emitted> {
     const allowed = assertEmits(roleOf(context.caller, workspaceId), workspaceId);
-    const workspace =
-      this.#workspaces.get(workspaceId) ?? (await this.#workspaces.obtain(workspaceId, context));
-    if (!workspace.warm) {
-      workspace.warming ??= this.#warm(workspace).finally(() => {
-        workspace.warming = undefined;
-      });
-      await workspace.warming;
+    let workspace = this.#workspaces.get(workspaceId);
+    while (!workspace?.warm) {
+      await this.#prepare(workspace ?? (await this.#workspaces.obtain(workspaceId, context)));
+      // Meanwhile it may have been deleted, and even made again.
+      workspace = this.#workspaces.get(workspaceId);
     }
 
     const { source, json: sourceJson } = sealedSource(context, workspaceId);
@@ -112,7 +107,7 @@ export class Emitter {
     const { workspace, run, sealed } = batch;
     try {
       const draft = validate(item);
-      const seen = draft.id === undefined ? undefined : this.#recent.get(workspace.id, draft.id);
+      const seen = draft.id === undefined ? undefined : this.#recent.get(workspace, draft.id);
       if (seen && draft.id !== undefined) {
         return { id: draft.id, at: seen, duplicate: true };
       }
@@ -125,7 +120,7 @@ export class Emitter {
       sealed.push(fit(event, batch.sourceJson, replaceable, this.#config.eventBytesMax));
       const at = { run, offset: sealed.length - 1 };
       if (draft.id !== undefined) {
-        this.#recent.remember(workspace.id, draft.id, at);
+        this.#recent.remember(workspace, draft.id, at);
       }
       return { id: event.id, at, duplicate: false };
     } catch (error) {
@@ -155,8 +150,15 @@ export class Emitter {
   /** What was not appended may be sent again. */
   #forget(batch: Batch): void {
     for (const { event } of batch.sealed) {
-      this.#recent.forget(batch.workspace.id, event.id);
+      this.#recent.forget(batch.workspace, event.id);
     }
+  }
+
+  async #prepare(workspace: Workspace): Promise<void> {
+    workspace.warming ??= this.#warm(workspace).finally(() => {
+      workspace.warming = undefined;
+    });
+    await workspace.warming;
   }
 
   /**
@@ -167,9 +169,13 @@ export class Emitter {
     let after = Math.max(BEFORE_FIRST, next - 1 - WARM_EVENTS) as Position;
     while (after < next - 1) {
       const { records } = await this.#log.read(workspace.id, after, WARM_READ_BYTES);
+      if (records.length === 0) {
+        // The log has forgotten them.
+        break;
+      }
       for (const { position, event } of records) {
         const run = { appended: Promise.resolve(position) };
-        this.#recent.remember(workspace.id, event.id, { run, offset: 0 });
+        this.#recent.remember(workspace, event.id, { run, offset: 0 });
         after = position;
       }
     }

@@ -1,4 +1,5 @@
 import type { Position } from '../event.js';
+import type { Workspace } from './workspaces.js';
 
 /** One append of a batch, from the moment that it was asked for. */
 export interface Run {
@@ -11,14 +12,15 @@ export interface Remembered {
   readonly offset: number;
 }
 
-type Generation = Map<string, Map<string, Remembered>>;
+type Generation = Map<Workspace, Map<string, Remembered>>;
 
 /**
  * The event ids that this node has lately seen, so that a retry gets the first position again.
  *
  * Two generations instead of a list in order of use: when the younger one holds half of what may be
  * held, the older one is let go. That costs nothing per look-up and bounds the memory of the node,
- * whatever the number of workspaces.
+ * whatever the number of workspaces. A workspace that was deleted and made again is another one, in
+ * which the same ids may come again: so they are kept by the object and not by the name.
  */
 export class RecentIds {
   readonly #sizeMax: number;
@@ -30,11 +32,11 @@ export class RecentIds {
     this.#sizeMax = sizeMax;
   }
 
-  get(workspace: string, id: string): Remembered | undefined {
+  get(workspace: Workspace, id: string): Remembered | undefined {
     return this.#young.get(workspace)?.get(id) ?? this.#old.get(workspace)?.get(id);
   }
 
-  remember(workspace: string, id: string, remembered: Remembered): void {
+  remember(workspace: Workspace, id: string, remembered: Remembered): void {
     if (this.#youngSize >= this.#sizeMax / 2) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -49,14 +51,8 @@ export class RecentIds {
     this.#youngSize++;
   }
 
-  forget(workspace: string, id: string): void {
+  forget(workspace: Workspace, id: string): void {
     this.#young.get(workspace)?.delete(id);
     this.#old.get(workspace)?.delete(id);
-  }
-
-  /** After a deletion the same ids may come again. */
-  forgetWorkspace(workspace: string): void {
-    this.#young.delete(workspace);
-    this.#old.delete(workspace);
   }
 }
