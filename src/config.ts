@@ -51,7 +51,7 @@ function number(
   return { env, default: value, kind: whole(min, max), allowed: `${min} to ${max}`, why };
 }
 
-export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type Level = (typeof LEVELS)[number];
 
 export const SETTINGS = {
