@@ -66,7 +66,7 @@ export async function* searched(url: string, workspace: string): AsyncGenerator<
   } while (next !== undefined);
 }
 
-/** As `request`, for whoever can do nothing about an error: it is thrown as the service tells it. */
+/** As `request`, but an error is thrown, as the service tells it. */
 export async function ask(
   url: string,
   init: Parameters<typeof request>[1] = {},

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { WebhookDefinition } from '@octokit/webhooks-examples';
 import type { Draft, JsonObject } from '../../src/event.js';
 
-/** An event whose id is the same at every run, so that it is recorded once however often it is sent. */
+/** An event whose id is the same at every run. */
 export type Sample = Draft & { readonly id: string };
 
 /** Real events, and the workspace that they go into. */

@@ -100,8 +100,7 @@ export async function replay(
   const took = (performance.now() - began) / 1000;
   progress.stop();
   say(`GET ${eventsUrl('', workspace, query)}`);
-  say(`  ${total.left} flights, ${total.late} of them 15 min late or more, as they left`);
-  say(
-    `  within ${(spanMs / 3_600_000).toFixed(1)} h, ${SPEED} times as fast: in ${took.toFixed(1)} s`,
-  );
+  const hours = (spanMs / 3_600_000).toFixed(1);
+  say(`  ${total.left} flights of ${hours} hours, ${total.late} of them 15 min late or more,`);
+  say(`  as they left, but ${SPEED} times as fast: in ${took.toFixed(1)} s`);
 }
