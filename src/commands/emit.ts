@@ -163,6 +163,7 @@ export class Emitter {
 
   /**
    * A producer whose node died before it answered sends the same ids again: they are in the log.
+   * So is the time before which nothing may be accepted.
    */
   async #warm(workspace: Workspace): Promise<void> {
     const { next } = await this.#log.bounds(workspace.id);
@@ -176,6 +177,7 @@ export class Emitter {
       for (const { position, event } of records) {
         const run = { appended: Promise.resolve(position) };
         this.#recent.remember(workspace, event.id, { run, offset: 0 });
+        workspace.acceptedAt(Date.parse(event.createdAt));
         after = position;
       }
     }

@@ -34,9 +34,14 @@ export class Workspace {
     this.config = config;
   }
 
-  /** Now, in epoch milliseconds, but never before the last time it was asked: clocks step back. */
-  acceptedAt(): number {
-    this.#acceptedAt = Math.max(this.#acceptedAt, Date.now());
+  /**
+   * When an event is accepted, in epoch milliseconds: now, but never before the one before it, as
+   * clocks step back.
+   *
+   * @param now Of an event from before the start, when it was accepted.
+   */
+  acceptedAt(now = Date.now()): number {
+    this.#acceptedAt = Math.max(this.#acceptedAt, now);
     return this.#acceptedAt;
   }
 }
@@ -58,8 +63,8 @@ export class Workspaces {
   readonly #log: EventLog;
   readonly #autoCreate: boolean;
   readonly #byId = new Map<string, Workspace>();
-  /** Deleted and not made again: what is left of them is to go. */
-  readonly #deleted = new Set<string>();
+  /** Deleted and not made again, with their epochs: what is left of them is to go. */
+  readonly #deleted = new Map<string, string>();
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #changed = new Set<() => void>();
@@ -86,7 +91,7 @@ export class Workspaces {
         workspaces.#fold(position, event);
       }
     }
-    for (const id of workspaces.#deleted) {
+    for (const id of workspaces.#deleted.keys()) {
       await log.drop(id);
     }
     workspaces.#following = workspaces.#follow();
@@ -124,6 +129,8 @@ export class Workspaces {
 
   /** Makes a workspace, or gives it another configuration. */
   async put(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
+    // A first emit may be making it just now, without this configuration.
+    await this.#creating.get(id);
     if (!this.#byId.has(id)) {
       return this.#create(id, config, context);
     }
@@ -155,7 +162,7 @@ export class Workspaces {
   /** Tells of each workspace that was deleted before, or is from now on. */
   onDeleted(listener: (id: string) => void): void {
     this.#deletedListeners.push(listener);
-    for (const id of this.#deleted) {
+    for (const id of this.#deleted.keys()) {
       listener(id);
     }
   }
@@ -181,7 +188,14 @@ export class Workspaces {
   /** Two emits at once make one workspace. Of two nodes at once, both events name the same log. */
   #create(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     return once(this.#creating, id, async () => {
-      const { epoch } = await this.#log.create(id, {});
+      // A deletion that still runs would drop the log that is made here.
+      await this.#deleting.get(id)?.catch(() => undefined);
+      let { epoch } = await this.#log.create(id, {});
+      if (epoch === this.#deleted.get(id)) {
+        // A deletion that failed has left the old log behind, with all that was to go.
+        await this.#log.drop(id);
+        ({ epoch } = await this.#log.create(id, {}));
+      }
       const payload = { workspace: id, epoch, config: config as JsonObject };
       await this.record(CHANGES.created, payload, context);
       return this.require(id);
@@ -222,7 +236,7 @@ export class Workspaces {
       known.config = payload.config as WorkspaceConfig;
     } else if (type === CHANGES.deleted && known?.epoch === payload.epoch) {
       this.#byId.delete(id);
-      this.#deleted.add(id);
+      this.#deleted.set(id, payload.epoch as string);
       this.#deletedListeners.forEach((listener) => {
         listener(id);
       });
@@ -244,11 +258,7 @@ export class Workspaces {
 }
 
 /** What is asked for while it is being done is done once, for all who asked. */
-function once<T>(
-  running: Map<string, Promise<T>>,
-  id: string,
-  work: () => Promise<T>,
-): Promise<T> {
+function once<T>(running: Map<string, Promise<T>>, id: string, work: () => Promise<T>): Promise<T> {
   let result = running.get(id);
   if (!result) {
     result = work().finally(() => running.delete(id));

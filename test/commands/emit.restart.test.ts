@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { Emitter, type EmitResult } from '../../src/commands/emit.js';
 import type { EventLog } from '../../src/commands/log.js';
 import { Workspaces } from '../../src/commands/workspaces.js';
@@ -85,6 +86,19 @@ describe('Emitting after a restart', () => {
       ],
     ]);
     assert.equal(reads, 2);
+  });
+
+  it('accepts nothing before the last event, even when the clock was set back', async () => {
+    await emit(emitterOn(), 'a');
+    await restart();
+    const clock = mock.method(Date, 'now', () => 1_000_000_000_000);
+    try {
+      await emit(emitterOn(), 'b');
+    } finally {
+      clock.mock.restore();
+    }
+    const [first, second] = await readAll(backEnds.log, WORKSPACE);
+    assert.equal(second!.event.createdAt, first!.event.createdAt);
   });
 
   it('goes on where the log has forgotten everything', async () => {
