@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../commands/context.js';
@@ -10,20 +10,25 @@ import { ServiceError } from '../errors.js';
  * out.
  */
 const CORRELATION_ID = /^[\w.:-]{1,128}$/;
-/** W3C Trace Context, version 00. */
-const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** W3C Trace Context, version 00; a trace id of zeros is none. */
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const NAME = /^[^\p{Cc}]{1,256}$/u;
 /** A name or an address, and a port. */
 const HOST = /^[\w.:[\]-]{0,255}$/;
 
-/** Stands in where the identification itself fails. */
-export const NOBODY: Context = {
-  caller: { superadmin: false },
-  correlationId: 'none',
-  connectionId: 'none',
-};
-
 const connectionIds = new WeakMap<Socket, string>();
+
+/**
+ * What there is before the caller is known: enough to answer a refusal, and to find it in the log.
+ */
+export function unidentified({ headers, socket }: IncomingMessage): Context {
+  const given = header(headers['x-correlation-id']);
+  const correlationId =
+    given !== undefined && CORRELATION_ID.test(given)
+      ? given
+      : (traceparentOf(headers)?.[1] ?? randomUUID());
+  return { caller: { superadmin: false }, correlationId, connectionId: connectionId(socket) };
+}
 
 /**
  * Who calls, and what the server sees of the request. As long as no authentication is configured
@@ -32,29 +37,29 @@ const connectionIds = new WeakMap<Socket, string>();
  *
  * @throws ServiceError `invalid-request` naming the header that cannot be taken.
  */
-export function identify(request: IncomingMessage): Context {
+export function identify(request: IncomingMessage, context: Context): Context {
   const { headers, socket } = request;
-  const traceparent = TRACEPARENT.exec(header(headers.traceparent) ?? '');
-  const given = header(headers['x-correlation-id']);
-  const correlationId =
-    given !== undefined && CORRELATION_ID.test(given) ? given : (traceparent?.[1] ?? randomUUID());
+  const traceparent = traceparentOf(headers)?.[0];
   const userId = name(request, 'x-user-id');
   const sessionId = name(request, 'x-session-id');
   const app = name(request, 'x-app');
   const host = hostOf(request);
   return {
+    ...context,
     caller: {
       superadmin: true,
       ...(userId !== undefined && { userId }),
       ...(sessionId !== undefined && { sessionId }),
     },
-    correlationId,
-    connectionId: connectionId(socket),
     ...(socket.remoteAddress !== undefined && { ip: socket.remoteAddress }),
     ...(host !== undefined && { host }),
     ...(app !== undefined && { app }),
-    ...(traceparent && { traceparent: traceparent[0] }),
+    ...(traceparent !== undefined && { traceparent }),
   };
+}
+
+function traceparentOf({ traceparent }: IncomingHttpHeaders): RegExpExecArray | null {
+  return TRACEPARENT.exec(header(traceparent) ?? '');
 }
 
 function connectionId(socket: Socket): string {

@@ -7,7 +7,7 @@ import { CATALOGUE } from '../errors.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import type { Service } from '../service.js';
-import { assertTarget, identify, NOBODY } from './identify.js';
+import { assertTarget, identify, unidentified } from './identify.js';
 import { answerMalformed } from './malformed.js';
 import { problem, problemHeaders } from './respond.js';
 import { refuseUnrouted, routes, type RequestState } from './routes.js';
@@ -108,10 +108,10 @@ async function answered(
 ): Promise<void> {
   const began = performance.now();
   const state = ctx.state as RequestState;
-  state.context = NOBODY;
+  state.context = unidentified(ctx.req);
+  ctx.set('X-Correlation-Id', state.context.correlationId);
   try {
-    state.context = identify(ctx.req);
-    ctx.set('X-Correlation-Id', state.context.correlationId);
+    state.context = identify(ctx.req, state.context);
     assertTarget(ctx.url);
     await next();
   } catch (error) {

@@ -9,7 +9,7 @@ import { logger } from '../logger.js';
 import { EVERYTHING } from '../queries/filter.js';
 import { scoped } from '../queries/scope.js';
 import type { Service } from '../service.js';
-import { assertTarget, identify, NOBODY } from './identify.js';
+import { assertTarget, identify, unidentified } from './identify.js';
 import { checkParameters } from './openapi.js';
 import { endWith } from './respond.js';
 import { Connection } from './ws.js';
@@ -59,7 +59,7 @@ export class Upgrades {
     this.#sockets.on('wsClientError', ({ message }, socket, request) => {
       const remedy = 'See RFC 6455, 4.1; Sec-WebSocket-Version is 13';
       const error = new ServiceError('invalid-request', `${message}. ${remedy}.`);
-      endWith(socket, error, identify(request).correlationId);
+      endWith(socket, error, unidentified(request).correlationId);
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       this.#upgrade(request, socket, head);
@@ -85,12 +85,12 @@ export class Upgrades {
 
   /** Whoever is refused gets the problem that plain HTTP would get. */
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    let context = NOBODY;
+    let context = unidentified(request);
     socket.on('error', () => {
       socket.destroy();
     });
     try {
-      context = identify(request);
+      context = identify(request, context);
       const workspace = this.#workspaceOf(request, context);
       this.#sockets.handleUpgrade(request, socket, head, (ws) => {
         const { correlationId, caller } = context;
