@@ -118,11 +118,13 @@ const WAIT_FOR_SECONDS = 10;
 
 /** @throws ServiceError `invalid-request` past the configured bounds. */
 export function bounded(query: ReadQuery, config: Config): { limit: number; waitMs: number } {
-  const { limit = PAGE_EVENTS, waitFor } = query;
-  const { wait = waitFor === undefined ? 0 : WAIT_FOR_SECONDS } = query;
+  const { pageEventsMax, waitSecondsMax } = config;
+  const unsaid = query.waitFor === undefined ? 0 : WAIT_FOR_SECONDS;
+  const { limit = Math.min(PAGE_EVENTS, pageEventsMax) } = query;
+  const { wait = Math.min(unsaid, waitSecondsMax) } = query;
   for (const [path, value, max] of [
-    ['limit', limit, config.pageEventsMax],
-    ['wait', wait, config.waitSecondsMax],
+    ['limit', limit, pageEventsMax],
+    ['wait', wait, waitSecondsMax],
   ] as const) {
     if (value > max) {
       refuse(path, `must be at most ${String(max)}`);
