@@ -18,6 +18,9 @@ const readme = read('README.md');
 const operating = read('docs/operations.md');
 const documents = readSources(root).filter(({ path }) => path.endsWith('.md'));
 
+/** A file of the repository as prose names it; not a pattern, and not a part of another path. */
+const NAMED_FILE = /(?<![\w./-])(?:src|test|schemas|docs)(?:\/[\w-]+)+(?:\.\w+)+(?![\w*{])/g;
+
 /** Where the README has the service. */
 const SHOWN_HOST = '127.0.0.1:3000';
 
@@ -158,8 +161,8 @@ describe('The documents', () => {
 
   it('name files that are there', () => {
     for (const { path, text } of documents) {
-      for (const [, named] of text.matchAll(/`((?:src|test|schemas|docs)\/[\w./-]+)`/g)) {
-        assert.ok(existsSync(new URL(named!, root)), `${path}: ${named!}`);
+      for (const [named] of text.matchAll(NAMED_FILE)) {
+        assert.ok(existsSync(new URL(named, root)), `${path}: ${named}`);
       }
     }
   });
