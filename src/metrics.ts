@@ -14,11 +14,20 @@ export interface Lag {
   readonly seconds: number;
 }
 
-let measureLag: (() => Promise<Lag>) | undefined;
+let measureLag = (): Promise<Lag> => Promise.resolve({ events: 0, seconds: 0 });
+let measuring: Promise<Lag> | undefined;
 
 /** Names who can tell the lag; it is asked when the metrics are. */
 export function lagMeasuredBy(measure: () => Promise<Lag>): void {
   measureLag = measure;
+}
+
+/** All metrics are collected at once, so that one measurement serves those that show the lag. */
+function lag(): Promise<Lag> {
+  measuring ??= measureLag().finally(() => {
+    measuring = undefined;
+  });
+  return measuring;
 }
 
 /**
@@ -106,15 +115,16 @@ export const metrics = {
     help: 'Events in the logs that are not yet searchable, over all workspaces',
     registers,
     async collect() {
-      const lag = await measureLag?.();
-      this.set(lag?.events ?? 0);
-      metrics.projectionLagSeconds.set(lag?.seconds ?? 0);
+      this.set((await lag()).events);
     },
   }),
   projectionLagSeconds: new Gauge({
     name: 'projection_lag_seconds',
     help: 'Age of the oldest event that is being made searchable',
     registers,
+    async collect() {
+      this.set((await lag()).seconds);
+    },
   }),
   storeWriteSeconds: new Histogram({
     name: 'store_write_duration_seconds',
