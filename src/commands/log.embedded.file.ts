@@ -16,7 +16,10 @@ const KIB = 1024;
  */
 const checkpointBytes = 8 * KIB * KIB;
 
-/** Where the disk cannot copy as fast as commits come, they have to wait: here. */
+/**
+ * Where the disk cannot copy as fast as commits come, they have to wait: here. Where the WAL cannot
+ * begin anew because somebody reads the file, a backup say, they wait once more after as much again.
+ */
 const walBytesMax = 64 * KIB * KIB;
 
 /** What a row takes of the WAL beside its bytes: the pages that even the smallest one changes. */
@@ -29,6 +32,9 @@ export class LogFile {
   readonly #checkpointer: Thread<Checkpointer>;
   readonly #turns: Turns;
   #walBytes = 0;
+  /** How large the WAL may be before it is tried again to begin it anew, and before commits wait. */
+  #checkpointAt = checkpointBytes;
+  #waitAt = walBytesMax;
   #checkpointing = false;
   #closed = false;
 
@@ -63,7 +69,7 @@ export class LogFile {
   }
 
   async commit(runs: readonly Run[]): Promise<void> {
-    if (this.#walBytes > walBytesMax) {
+    if (this.#walBytes > this.#waitAt) {
       await this.#restartWal();
     }
     const buffers = runs.flatMap(({ ends, slab }) => [ends.buffer, slab.buffer]);
@@ -71,7 +77,7 @@ export class LogFile {
     this.#walBytes += runs.length * rowBytes;
     this.#walBytes += buffers.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
     await this.#writer.call('commit', moving(runs, buffers));
-    if (this.#walBytes > checkpointBytes && !this.#checkpointing) {
+    if (this.#walBytes > this.#checkpointAt && !this.#checkpointing) {
       void this.#checkpoint();
     }
   }
@@ -152,7 +158,10 @@ export class LogFile {
   }
 
   async #restartWal(): Promise<void> {
-    await this.#writer.call('restartWal');
-    this.#walBytes = 0;
+    if (await this.#writer.call('restartWal')) {
+      this.#walBytes = 0;
+    }
+    this.#checkpointAt = this.#walBytes + checkpointBytes;
+    this.#waitAt = this.#walBytes + walBytesMax;
   }
 }

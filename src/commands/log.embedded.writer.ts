@@ -17,8 +17,11 @@ export interface WriterData {
 const schema = new URL('../../../schemas/log.sql', import.meta.url);
 const schemaVersion = 1;
 
-/** How long a restart of the WAL waits for a read that still uses it; one read takes a few ms. */
-const busyMsMax = 5000;
+/**
+ * How long a restart of the WAL waits for a read that still uses it: one of ours takes a few ms, and
+ * for the backup of another process no commit should have to wait.
+ */
+const busyMsMax = 100;
 
 /**
  * How long one slice of a deletion may hold commits up, and how many rows it takes between two
@@ -140,9 +143,13 @@ const api = {
     moveFirst.run(first, number);
   }),
   purge: transaction(purge),
-  /** Copies the rest of the WAL into the file and has the next commit write it from its start. */
+  /**
+   * Copies the rest of the WAL into the file and has the next commit write it from its start; `false`
+   * where a reader is in the way.
+   */
   restartWal: guarded(() => {
-    db.pragma('wal_checkpoint(RESTART)');
+    const [{ busy }] = db.pragma('wal_checkpoint(RESTART)') as [{ busy: number }];
+    return busy === 0;
   }),
   close: () => {
     db.close();
