@@ -17,13 +17,8 @@ export interface Answer {
 
 /** Errors of an NDJSON stream that are told one by one; the others are only counted. */
 const LINE_ERRORS_MAX = 100;
-/**
- * How much of a stream is emitted at once, and how much may be under way: one batch commits, one
- * gathers.
- */
-const CHUNK_LINES = 500;
-const CHUNK_BYTES = 256 * 1024;
-const CHUNKS_INFLIGHT_MAX = 2;
+/** How many parts of a stream may be under way: one commits, one gathers. */
+const PARTS_INFLIGHT_MAX = 2;
 
 /** One event, a batch, or CloudEvents: everything that is held in memory whole. */
 export async function emitBody(
@@ -95,44 +90,35 @@ export async function emitLines(
   assertPlain(request);
   const tally = new Tally();
   const inflight = new Set<Promise<void>>();
-  let chunk: { number: number; draft: unknown }[] = [];
-  let chunkBytes = 0;
 
-  const flush = async (): Promise<void> => {
-    const numbers = chunk.map(({ number }) => number);
-    const drafts = chunk.map(({ draft }) => draft);
-    chunk = [];
-    chunkBytes = 0;
+  const emit = async (part: readonly { number: number; draft: unknown }[]): Promise<void> => {
+    const drafts = part.map(({ draft }) => draft);
     const sent = service.emitter.emit(workspace, drafts, context).then((emitted) => {
-      tally.add(numbers, emitted);
+      tally.add(part, emitted);
     });
     const done = sent.finally(() => inflight.delete(done));
     inflight.add(done);
     // A failure is taken up by the race or by the last wait; until then it has an owner.
     done.catch(() => undefined);
-    if (inflight.size >= CHUNKS_INFLIGHT_MAX) {
+    if (inflight.size >= PARTS_INFLIGHT_MAX) {
       await Promise.race(inflight);
     }
   };
 
   try {
-    for await (const { number, bytes: line } of lines(request, service.config.eventBytesMax)) {
-      try {
-        if (!line) {
-          const limit = String(service.config.eventBytesMax);
-          throw new ServiceError('too-large', `The line is longer than ${limit} bytes.`);
+    // A line is emitted as soon as it has come: a slow stream is as live as any other producer.
+    for await (const arrived of lines(request, service.config.eventBytesMax)) {
+      const part = arrived.flatMap(({ number, bytes: line }) => {
+        try {
+          return [{ number, draft: draftIn(line, service.config.eventBytesMax) }];
+        } catch (error) {
+          tally.refuse(number, error as ServiceError);
+          return [];
         }
-        chunk.push({ number, draft: parseJson(line) });
-        chunkBytes += line.length;
-      } catch (error) {
-        tally.refuse(number, error as ServiceError);
+      });
+      if (part.length > 0) {
+        await emit(part);
       }
-      if (chunk.length >= CHUNK_LINES || chunkBytes >= CHUNK_BYTES) {
-        await flush();
-      }
-    }
-    if (chunk.length > 0) {
-      await flush();
     }
     await Promise.all(inflight);
   } catch (error) {
@@ -140,6 +126,13 @@ export async function emitLines(
     throw tally.withProgress(error);
   }
   return tally.answer();
+}
+
+function draftIn(line: Buffer | undefined, bytesMax: number): unknown {
+  if (!line) {
+    throw new ServiceError('too-large', `The line is longer than ${String(bytesMax)} bytes.`);
+  }
+  return parseJson(line);
 }
 
 /** What has become of the lines so far. */
@@ -150,10 +143,10 @@ class Tally {
   #last = -1;
   readonly #errors: Record<string, unknown>[] = [];
 
-  add(numbers: readonly number[], { epoch, results }: Emitted): void {
+  add(lines: readonly { number: number }[], { epoch, results }: Emitted): void {
     for (const [index, result] of results.entries()) {
       if ('error' in result) {
-        this.refuse(numbers[index] ?? 0, result.error);
+        this.refuse(lines[index]!.number, result.error);
         continue;
       }
       this.#accepted++;

@@ -8,10 +8,14 @@ export interface Line {
 }
 
 /**
- * Splits a stream at its newlines. Blank lines are passed over, and of a line that is too long only
- * its number is kept, so memory stays at one chunk and one line whatever is sent.
+ * Splits a stream at its newlines, and gives the lines that came to their end together. Blank lines
+ * are passed over, and of a line that is too long only its number is kept, so memory stays at one
+ * chunk and one line whatever is sent.
  */
-export async function* lines(stream: AsyncIterable<Buffer>, bytesMax: number): AsyncIterable<Line> {
+export async function* lines(
+  stream: AsyncIterable<Buffer>,
+  bytesMax: number,
+): AsyncIterable<readonly Line[]> {
   let number = 1;
   let held: Buffer[] = [];
   let length = 0;
@@ -38,19 +42,21 @@ export async function* lines(stream: AsyncIterable<Buffer>, bytesMax: number): A
   };
 
   for await (const chunk of stream) {
+    const ended: Line[] = [];
     let from = 0;
     for (let to = chunk.indexOf(NEWLINE); to !== -1; to = chunk.indexOf(NEWLINE, from)) {
       hold(chunk.subarray(from, to));
       from = to + 1;
       const complete = line();
       if (complete) {
-        yield complete;
+        ended.push(complete);
       }
     }
     hold(chunk.subarray(from));
+    yield ended;
   }
   const last = length > 0 ? line() : undefined;
   if (last) {
-    yield last;
+    yield [last];
   }
 }
