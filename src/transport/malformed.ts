@@ -17,17 +17,26 @@ export function answerMalformed(server: Server): void {
   server.on('request', ({ socket }, response) => responses.set(socket, response));
   server.on('clientError', (thrown: ParserError, socket) => {
     const response = responses.get(socket);
-    const isAnswering = response?.headersSent === true && !response.writableFinished;
-    if (!socket.writable || isAnswering) {
+    const isAnswered = response?.writableFinished ?? true;
+    if (!socket.writable || (!isAnswered && response?.headersSent)) {
       // An answer in the middle of another one would be taken for a part of it.
       socket.destroy();
-      return;
+    } else if (!isAnswered && response?.req.complete) {
+      // What is wrong comes behind a request that is still to be answered.
+      response.once('finish', () => {
+        refuse(socket, thrown);
+      });
+    } else {
+      refuse(socket, thrown);
     }
-    const error = toldAs(thrown);
-    const correlationId = randomUUID();
-    logger.info({ correlationId, code: error.code, reason: error.message }, 'malformed request');
-    endWith(socket, error, correlationId);
   });
+}
+
+function refuse(socket: Duplex, thrown: ParserError): void {
+  const error = toldAs(thrown);
+  const correlationId = randomUUID();
+  logger.info({ correlationId, code: error.code, reason: error.message }, 'malformed request');
+  endWith(socket, error, correlationId);
 }
 
 function toldAs({ code, reason, message }: ParserError): ServiceError {
