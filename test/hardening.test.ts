@@ -5,9 +5,11 @@ import { SYSTEM_WORKSPACE } from '../src/policy.js';
 import { LIMITS, TARGET, type Attack, type Known } from './hardening/attack.js';
 import { BODY_ATTACKS, CONFIG_ATTACKS } from './hardening/bodies.js';
 import { CLOUDEVENT_ATTACKS, DRAFT_ATTACKS, LINE_ATTACKS } from './hardening/events.js';
+import { FRAME_ATTACKS, OPENING, type Met } from './hardening/frames.js';
 import { HTTP_ATTACKS } from './hardening/http.js';
 import { CURSOR_ATTACKS, FILTER_ATTACKS, PARAMETER_ATTACKS } from './hardening/queries.js';
 import { emit, eventsUrl, request, Socket } from './support/client.js';
+import { firstSaid, type Said } from './support/frame.js';
 import { startNode, type TestNode } from './support/node.js';
 import { exchange, type RawResponse } from './support/raw.js';
 
@@ -87,6 +89,14 @@ describe('Hostile input', () => {
     });
   }
 
+  describe('as a frame', () => {
+    for (const { attack, opening = OPENING, frames = Buffer.alloc(0), met } of FRAME_ATTACKS) {
+      it(attack, async () => {
+        assertMet(await firstSaid(node.url, opening, frames), met);
+      });
+    }
+  });
+
   describe('in the end', () => {
     it('has made no workspace', async () => {
       const { body } = await request(`${node.url}/v2/workspaces`);
@@ -107,6 +117,26 @@ describe('Hostile input', () => {
 async function errorsTotal(): Promise<number> {
   const metric = await registry.getSingleMetric('errors_total')?.get();
   return metric?.values[0]?.value ?? 0;
+}
+
+function assertMet(said: Said, met: Met): void {
+  if ('refused' in met) {
+    assert.ok('refused' in said, JSON.stringify(said));
+    assert.equal(said.refused.status, met.refused);
+    assertHarmless(said.refused);
+    const { code, text } = refusalIn(said.refused);
+    assert.equal(code, met.code);
+    assert.match(text, met.says);
+  } else if ('closed' in met) {
+    assert.deepEqual(said, met);
+  } else if ('op' in met) {
+    assert.ok('message' in said && said.message.op === met.op, JSON.stringify(said));
+  } else {
+    assert.ok('message' in said, JSON.stringify(said));
+    const { op, code, message, id } = said.message;
+    assert.deepEqual({ op, code, id }, { op: 'error', code: met.error, id: met.id });
+    assert.match(message as string, met.says);
+  }
 }
 
 /** Nothing of the request gets into a header, and nothing of the inside gets out. */

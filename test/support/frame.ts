@@ -78,8 +78,8 @@ export async function firstSaid(url: string, opening: Buffer, bytes: Buffer): Pr
         resolve(found);
       }
     });
-    socket.once('close', () => {
-      const [refused] = received.length === 0 ? [] : responses(received);
+    socket.once('end', () => {
+      const [refused] = responses(received);
       resolve(refused ? { refused } : { closed: 1006 });
     });
   });
