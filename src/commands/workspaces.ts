@@ -236,7 +236,7 @@ export class Workspaces {
       known.config = payload.config as WorkspaceConfig;
     } else if (type === CHANGES.deleted && known?.epoch === payload.epoch) {
       this.#byId.delete(id);
-      this.#deleted.set(id, payload.epoch as string);
+      this.#deleted.set(id, payload.epoch!);
       this.#deletedListeners.forEach((listener) => {
         listener(id);
       });
