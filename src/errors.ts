@@ -1,7 +1,7 @@
 /**
  * Every error that the service answers with, in one closed catalogue. Docs and catalogue are held
  * equal by a test. `closeCode` is the WebSocket close code where the error ends a connection: 44xx
- * tells a client not to come back unchanged, 45xx and 429 to come back later.
+ * tells a client not to come back unchanged, 45xx and 4429 to come back later.
  */
 export const CATALOGUE = {
   'invalid-request': { status: 400, title: 'Invalid request', closeCode: 4400, retriable: false },
@@ -21,10 +21,9 @@ export const CATALOGUE = {
   'request-timeout': {
     status: 408,
     title: 'Request not received in time',
-    closeCode: 4408,
+    closeCode: 4508,
     retriable: true,
   },
-  unauthenticated: { status: 401, title: 'Not authenticated', closeCode: 4401, retriable: false },
   forbidden: { status: 403, title: 'Not allowed', closeCode: 4403, retriable: false },
   'not-found': { status: 404, title: 'No such resource', closeCode: 4404, retriable: false },
   'workspace-not-found': {
@@ -52,7 +51,6 @@ export const CATALOGUE = {
     closeCode: 4400,
     retriable: false,
   },
-  conflict: { status: 409, title: 'Conflict', closeCode: 4409, retriable: false },
   'too-large': { status: 413, title: 'Too large', closeCode: 4413, retriable: false },
   'unsupported-media-type': {
     status: 415,
