@@ -82,6 +82,17 @@ export class Subscription implements Member {
    * @throws Whatever reading the log or the history throws; the caller closes it then.
    */
   async run(): Promise<void> {
+    try {
+      await this.#pull();
+    } catch (error) {
+      // Closing breaks a pause off, and what fails afterwards is nobody's concern.
+      if (!this.#isClosed()) {
+        throw error;
+      }
+    }
+  }
+
+  async #pull(): Promise<void> {
     const { until, pace } = this.#options;
     const { signal } = this.#closing;
     const pacer = pace === undefined ? undefined : new Pacer(pace, signal);
@@ -139,7 +150,7 @@ export class Subscription implements Member {
 
   /** Takes the next stretch before the head. */
   async #advance(pacer: Pacer | undefined): Promise<void> {
-    const { records, lostBefore } = await this.#tail.after(this.#position);
+    const { records, end, lostBefore } = await this.#tail.after(this.#position);
     if (this.#isClosed()) {
       return;
     }
@@ -157,28 +168,20 @@ export class Subscription implements Member {
       this.#told = Date.now();
       this.#subscriber.moved(this.#position);
     }
-    const last = records.at(-1);
-    if (last && !this.#isClosed()) {
-      this.#position = last.position;
+    if (!this.#isClosed()) {
+      this.#position = end;
     }
   }
 
   async #replay(records: readonly Recorded[], pacer: Pacer): Promise<void> {
-    try {
-      for (const record of records) {
-        await pacer.due(record.event);
-        await this.#subscriber.ready();
-        if (this.#isClosed()) {
-          return;
-        }
-        this.#position = record.position;
-        this.#subscriber.deliver(new Matched([record]));
+    for (const record of records) {
+      await pacer.due(record.event);
+      await this.#subscriber.ready();
+      if (this.#isClosed()) {
+        return;
       }
-    } catch (error) {
-      // Closing breaks a pause off.
-      if (!this.#isClosed()) {
-        throw error;
-      }
+      this.#position = record.position;
+      this.#subscriber.deliver(new Matched([record]));
     }
   }
 

@@ -20,9 +20,12 @@ export interface Sources {
   readonly store: EventStore;
 }
 
-/** What there is after a position. `lostBefore`: nothing holds the events between it and there. */
+/** What there is after a position. */
 export interface Stretch {
   readonly records: readonly Recorded[];
+  /** How far it reaches: further than the records where what follows is not held. */
+  readonly end: Position;
+  /** Nothing holds the events from the position up to here. */
   readonly lostBefore?: Position;
 }
 
@@ -82,7 +85,7 @@ export class Tail {
   async after(position: Position): Promise<Stretch> {
     const recent = this.#ring.after(position);
     if (recent) {
-      return { records: recent };
+      return stretch(recent, position);
     }
     const { records, first } = await this.#log.read(
       this.workspace,
@@ -90,17 +93,17 @@ export class Tail {
       this.#config.readBytes,
     );
     if (first <= position + 1) {
-      return { records };
+      return stretch(records, position);
     }
     const end = (first - 1) as Position;
     const past = await this.#store.scan(this.workspace, position, end, this.#config.readBytes);
     if (past.length > 0) {
-      return { records: past };
+      return stretch(past, position);
     }
     // A stretch of which the history has nothing was either never to be kept, or it is lost.
     const historized = await this.#store.checkpoint(this.workspace);
     const kept = historized?.epoch === this.epoch && historized.position >= end;
-    return kept ? { records } : { records, lostBefore: first };
+    return { ...stretch(records, end), ...(!kept && { lostBefore: first }) };
   }
 
   /** Resolves when the head has moved, or the tail has ended. */
@@ -186,4 +189,8 @@ export class Tail {
     }
     this.#waiting.clear();
   }
+}
+
+function stretch(records: readonly Recorded[], end: Position): Stretch {
+  return { records, end: records.at(-1)?.position ?? end };
 }

@@ -1,0 +1,18 @@
+import type { Position } from '../../src/event.js';
+import { readAll } from '../commands/sealed.js';
+import type { BackEnds } from '../support/backends.js';
+
+/** Puts the events up to a position into the history, as the projection does. */
+export async function historize(
+  { log, store }: BackEnds,
+  workspace: string,
+  until: number,
+): Promise<void> {
+  const records = await readAll(log, workspace);
+  await store.write(
+    workspace,
+    records.filter(({ position }) => position <= until),
+  );
+  const { epoch } = await log.bounds(workspace);
+  await store.advance(workspace, { epoch, position: until as Position });
+}

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { EventLog } from '../../src/commands/log.js';
+import type { ServiceError } from '../../src/errors.js';
+import { BEFORE_FIRST, type Position } from '../../src/event.js';
+import { parseFilter } from '../../src/queries/filter.js';
+import { Ring } from '../../src/queries/ring.js';
+import { Tail, type Stretch } from '../../src/queries/tail.js';
+import { numbered, positionsOf, range, sealed } from '../commands/sealed.js';
+import { openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { until } from '../until.js';
+import { historize } from './history.js';
+import { Reader } from './reader.js';
+
+const CONFIG = { ringBytesMax: 1_000_000, readBytes: 2000, positionSeconds: 3600 };
+
+describe('A tail', () => {
+  let backEnds: BackEnds;
+  let workspace: string;
+  let started: Tail[];
+  let reads: number;
+
+  before(async () => {
+    backEnds = await openBackEnds();
+  });
+
+  after(() => backEnds.dispose());
+
+  beforeEach(async () => {
+    workspace = `w-${randomUUID()}`;
+    started = [];
+    reads = 0;
+    await backEnds.log.create(workspace, {});
+  });
+
+  afterEach(() => {
+    started.forEach((tail) => {
+      tail.stop();
+    });
+  });
+
+  /** A tail on the real log, but for some of its calls, that has reached the head. */
+  const start = async (methods: Partial<EventLog> = {}, config = CONFIG): Promise<Tail> => {
+    const { store } = backEnds;
+    const log = withMethods<EventLog>(backEnds.log, {
+      read: (...args) => {
+        reads++;
+        return backEnds.log.read(...args);
+      },
+      ...methods,
+    });
+    const bounds = await log.bounds(workspace);
+    const ring = new Ring(() => config.ringBytesMax);
+    const tail = new Tail(workspace, bounds, { log, store }, config, ring);
+    started.push(tail);
+    tail.start();
+    await tail.reach((bounds.next - 1) as Position);
+    return tail;
+  };
+  const append = async (from: number, to: number): Promise<void> => {
+    await backEnds.log.append(workspace, numbered(from, to));
+  };
+  const trim = (before: number): Promise<void> => backEnds.log.trim(workspace, before as Position);
+  /** All that a reader gets who goes from a position to the head. */
+  const walk = async (tail: Tail, from: number): Promise<number[]> => {
+    const positions: number[] = [];
+    for (let after = from; after < tail.head;) {
+      const { records, end } = await tail.after(after as Position);
+      assert.ok(end > after, 'it does not get on');
+      positions.push(...positionsOf(records));
+      after = end;
+    }
+    return positions;
+  };
+  const shown = ({ records, ...rest }: Stretch): unknown => ({
+    ...rest,
+    records: positionsOf(records),
+  });
+
+  it('begins at the head, with the latest thousand events at hand', async () => {
+    await append(0, 1500);
+    const tail = await start();
+    assert.equal(tail.head, 1499);
+    for (const position of [499, 800, 1498]) {
+      const { records } = await tail.after(position as Position);
+      assert.equal(records[0]?.position, position + 1);
+    }
+    assert.equal(reads, 0);
+    await tail.after(498 as Position);
+    assert.equal(reads, 1);
+  });
+
+  it('knows the incarnation that it is of', async () => {
+    const { epoch } = await backEnds.log.bounds(workspace);
+    const tail = await start();
+    assert.deepEqual([tail.workspace, tail.epoch, tail.head], [workspace, epoch, BEFORE_FIRST]);
+  });
+
+  it('leads from anywhere to the head without a gap, and reads no more at once than it may', async () => {
+    for (const begin of range(0, 20)) {
+      await append(5 * begin, 5 * begin + 5);
+    }
+    const bytes = sealed(99).bytes.length;
+    for (const ringBytesMax of [0, 30 * bytes, 1_000_000]) {
+      const tail = await start({}, { ...CONFIG, ringBytesMax, readBytes: 10 * bytes });
+      for (const from of range(-1, 100)) {
+        assert.deepEqual(await walk(tail, from), range(from + 1, 100));
+      }
+    }
+    const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 10 * bytes });
+    assert.ok((await tail.after(BEFORE_FIRST)).records.length <= 11);
+  });
+
+  describe('where the log has forgotten', () => {
+    it('goes on with what the history has', async () => {
+      await append(0, 40);
+      await historize(backEnds, workspace, 35);
+      await trim(30);
+      const tail = await start({}, { ...CONFIG, ringBytesMax: 0 });
+      for (const from of [-1, 0, 12, 28, 29, 30]) {
+        assert.deepEqual(await walk(tail, from), range(from + 1, 40));
+      }
+    });
+
+    it('says what nothing holds any more, once, and goes on after it', async () => {
+      await append(0, 40);
+      await historize(backEnds, workspace, 9);
+      await trim(30);
+      const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
+      const stretch = await tail.after(3 as Position);
+      assert.deepEqual(shown(stretch), { records: range(4, 10), end: 9 });
+      const gap = await tail.after(9 as Position);
+      assert.deepEqual(shown(gap), { records: range(30, 40), end: 39, lostBefore: 30 });
+      assert.deepEqual(shown(await tail.after(30 as Position)), {
+        records: range(31, 40),
+        end: 39,
+      });
+    });
+
+    it('says so too where the log holds nothing at all', async () => {
+      await append(0, 5);
+      await trim(5);
+      const tail = await start();
+      const lost = { records: [], end: 4, lostBefore: 5 };
+      assert.deepEqual(shown(await tail.after(BEFORE_FIRST)), lost);
+      assert.deepEqual(shown(await tail.after(3 as Position)), lost);
+    });
+
+    it('has lost nothing that was never to be kept', async () => {
+      await append(0, 40);
+      const { epoch } = await backEnds.log.bounds(workspace);
+      await backEnds.store.advance(workspace, { epoch, position: 39 as Position });
+      await trim(30);
+      const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
+      assert.deepEqual(shown(await tail.after(5 as Position)), { records: range(30, 40), end: 39 });
+      await trim(40);
+      assert.deepEqual(shown(await tail.after(5 as Position)), { records: [], end: 39 });
+    });
+
+    it('does not take the word of a history of an earlier incarnation', async () => {
+      await append(0, 5);
+      await backEnds.store.advance(workspace, { epoch: 'abcdefgh', position: 99 as Position });
+      await trim(5);
+      const tail = await start();
+      assert.equal((await tail.after(BEFORE_FIRST)).lostBefore, 5);
+    });
+  });
+
+  it('has whoever waits go on when the head has moved', async () => {
+    const tail = await start();
+    const [moved, reached] = [tail.moved(), tail.reach(2 as Position)];
+    await append(0, 1);
+    await moved;
+    assert.equal(tail.head, 0);
+    await append(1, 3);
+    await reached;
+    assert.equal(tail.head, 2);
+    await tail.reach(1 as Position);
+  });
+
+  it('tells its members how far it is, from time to time', async () => {
+    const tail = await start({}, { ...CONFIG, positionSeconds: 0.01 });
+    const idle = new Reader();
+    tail.fanout.join(parseFilter({ type: 'never' }), idle);
+    await append(0, 3);
+    await until('it is told', () => idle.told.some((told) => String(told) === 'moved,2'));
+    tail.stop();
+    const { length } = idle.told;
+    await append(3, 4);
+    assert.equal(idle.told.length, length);
+  });
+
+  it('goes on after the log could not be read, without a gap for anybody', async () => {
+    let failures = 1;
+    const tail = await start({
+      follow: async function* (...args) {
+        for await (const batch of backEnds.log.follow(...args)) {
+          yield batch;
+          if (failures-- > 0) {
+            throw new Error('the log cannot be read');
+          }
+        }
+      },
+    });
+    const [reader, other] = [new Reader(), new Reader()];
+    tail.fanout.join(parseFilter({}), reader);
+    await append(0, 3);
+    await until('the first are delivered', () => reader.positions.length === 3);
+    await append(3, 6);
+    tail.fanout.join(parseFilter({ type: 'test.*' }), other);
+    await tail.reach(5 as Position);
+    assert.ok(failures < 0);
+    assert.deepEqual(reader.positions, range(0, 6));
+    assert.deepEqual(other.positions, range(3, 6));
+    assert.deepEqual(await walk(tail, -1), range(0, 6));
+  });
+
+  it('is over when its workspace is, for all who listen or wait, and for those who come later', async () => {
+    const tail = await start();
+    const codes: string[] = [];
+    const listen = (): (() => void) => tail.onFailed(({ code }: ServiceError) => codes.push(code));
+    listen();
+    const unlisten = listen();
+    unlisten();
+    const [moved, reached] = [tail.moved(), assert.rejects(tail.reach(5 as Position), NOT_FOUND)];
+    await backEnds.log.drop(workspace);
+    await moved;
+    await reached;
+    assert.deepEqual(codes, ['workspace-not-found']);
+    listen();
+    assert.equal(codes.length, 2);
+    await assert.rejects(tail.reach(5 as Position), NOT_FOUND);
+  });
+
+  it('that is stopped follows no more', async () => {
+    let ended = false;
+    const tail = await start({
+      follow: async function* (...args) {
+        yield* backEnds.log.follow(...args);
+        ended = true;
+      },
+    });
+    tail.stop();
+    await until('the follow has ended', () => ended);
+    await append(0, 1);
+    assert.equal(tail.head, BEFORE_FIRST);
+  });
+});
+
+const NOT_FOUND = { code: 'workspace-not-found' };
