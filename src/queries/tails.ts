@@ -12,6 +12,7 @@ interface Entry {
   readonly starting: Promise<Tail>;
   tail?: Tail;
   users: number;
+  lingering?: NodeJS.Timeout;
 }
 
 /** The tails of a node: one for each workspace that somebody subscribes to. */
@@ -36,6 +37,7 @@ export class Tails {
       metrics.tails.inc();
     }
     entry.users++;
+    clearTimeout(entry.lingering);
     try {
       entry.tail = await entry.starting;
       return entry.tail;
@@ -48,10 +50,8 @@ export class Tails {
   release(tail: Tail): void {
     const entry = this.#byWorkspace.get(tail.workspace);
     if (entry?.tail === tail && --entry.users === 0) {
-      setTimeout(() => {
-        if (entry.users === 0) {
-          this.#forget(tail.workspace, entry);
-        }
+      entry.lingering = setTimeout(() => {
+        this.#forget(tail.workspace, entry);
       }, LINGER_MS).unref();
     }
   }
