@@ -35,7 +35,7 @@ describe('A hostile client', () => {
     assert.equal(JSON.parse(answers[1]!.body).code, 'invalid-request');
   });
 
-  it('that sends garbage into a stream of events is cut off, and nothing is put into it', async () => {
+  it('that sends garbage into a stream of events is cut off, and nothing gets in', async () => {
     const socket = open(node.url);
     let received = '';
     socket.on('data', (part) => {

@@ -36,7 +36,8 @@ describe('JSON that comes in', () => {
 
   it('is refused where it is no JSON, with what and where', () => {
     refuses('{"a":1,}', /position 7|line 1 column 8/);
-    refuses('', /Unexpected end/);
+    refuses('', /There is no JSON/);
+    refuses('{', /property name|end of JSON/);
     refuses('{"a":NaN}', /Unexpected token/);
   });
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { until } from '../until.js';
+import { assertDescribed, assertFrameDescribed } from './described.js';
 
 /** A JSON answer of the service. */
 export interface Reply {
@@ -22,6 +23,7 @@ export function eventsUrl(
   return search === '' ? address : `${address}?${search}`;
 }
 
+/** Any answer that the description of the API does not have fails the test that gets it. */
 export async function request(
   url: string,
   init: Omit<RequestInit, 'headers'> & { json?: unknown; headers?: Record<string, string> } = {},
@@ -37,12 +39,12 @@ export async function request(
     }),
   });
   const text = await response.text();
-  const isJson = /[/+]json\b/.test(response.headers.get('Content-Type') ?? '');
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: isJson && text !== '' ? (JSON.parse(text) as unknown) : text,
-  };
+  const type = response.headers.get('Content-Type')?.split(';')[0] ?? '';
+  const body: unknown = /[/+]json$/.test(type) && text !== '' ? JSON.parse(text) : text;
+  const { status } = response;
+  const method = rest.method ?? (json === undefined ? 'GET' : 'POST');
+  assertDescribed({ method, path: new URL(url).pathname }, { status, type, body });
+  return { status, headers: response.headers, body };
 }
 
 /** Emits a batch and gives the answer; `emit(url, 'w', [{type, payload}])`. */
@@ -74,7 +76,9 @@ export class Socket {
   private constructor(ws: WebSocket) {
     this.ws = ws;
     ws.on('message', (data: Buffer) => {
-      this.frames.push(JSON.parse(data.toString()) as Frame);
+      const frame = JSON.parse(data.toString()) as Frame;
+      assertFrameDescribed(frame);
+      this.frames.push(frame);
     });
     ws.on('close', (code) => {
       this.closed = code;
