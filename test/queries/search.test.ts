@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Emitter } from '../../src/commands/emit.js';
+import { Workspaces } from '../../src/commands/workspaces.js';
+import { ServiceError } from '../../src/errors.js';
+import type { Json, Position } from '../../src/event.js';
+import { DeadLetters } from '../../src/projections/deadletter.js';
+import { Projector } from '../../src/projections/project.js';
+import { formatCursor } from '../../src/queries/cursor.js';
+import { parseFilter } from '../../src/queries/filter.js';
+import {
+  eventById,
+  search,
+  type SearchRequest,
+  type SearchResult,
+} from '../../src/queries/search.js';
+import { Subscriptions } from '../../src/queries/subscribe.js';
+import { positionsOf, range } from '../commands/sealed.js';
+import { CONTEXT, openBackEnds, STRANGER, type BackEnds } from '../support/backends.js';
+import { historize } from './history.js';
+import { Reader } from './reader.js';
+
+const ADMIN = CONTEXT.caller;
+const ODD = range(0, 50).map((n) => String(2 * n + 1));
+
+describe('A search', () => {
+  let backEnds: BackEnds;
+  let workspaces: Workspaces;
+  let emitter: Emitter;
+  let workspace: string;
+  let epoch: string;
+
+  before(async () => {
+    backEnds = await openBackEnds();
+    workspaces = await Workspaces.open(backEnds.log, true);
+    emitter = new Emitter(backEnds.log, workspaces, { eventBytesMax: 2000, idempotencyWindow: 9 });
+  });
+
+  after(async () => {
+    await workspaces.close();
+    await backEnds.dispose();
+  });
+
+  beforeEach(async () => {
+    workspace = `w-${randomUUID()}`;
+    ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
+  });
+
+  const emit = async (from: number, to: number): Promise<void> => {
+    const drafts = range(from, to).map((n) => ({
+      id: `e${n}`,
+      type: 'order.paid',
+      payload: { n },
+    }));
+    await emitter.emit(workspace, drafts, CONTEXT);
+  };
+  const find = (
+    { filter = {}, ...request }: { filter?: Json } & Partial<Omit<SearchRequest, 'filter'>> = {},
+    caller = ADMIN,
+  ): Promise<SearchResult> => {
+    const all = { workspace, limit: 1000, waitMs: 0, ...request, filter: parseFilter(filter) };
+    return search(all, caller, workspaces, backEnds.store);
+  };
+  const cursorAt = (position: number, of = epoch): string => formatCursor(of, position as Position);
+  const shown = ({ records, ...rest }: SearchResult): unknown => ({
+    ...rest,
+    records: positionsOf(records),
+  });
+
+  it('finds what the history has, newest first, and tells how far that goes', async () => {
+    const nothing = { epoch, records: [], cursor: `${epoch}-start` };
+    assert.deepEqual(shown(await find()), nothing);
+    await emit(0, 10);
+    assert.deepEqual(shown(await find()), nothing);
+    await historize(backEnds, workspace, 6);
+    const found = { epoch, records: range(0, 7).reverse(), cursor: `${epoch}-6` };
+    assert.deepEqual(shown(await find()), found);
+    const odd = { ...found, records: [5, 3, 1] };
+    assert.deepEqual(shown(await find({ filter: { 'payload.n': ODD } })), odd);
+  });
+
+  it('finds nothing beyond what it tells, though the history has it already', async () => {
+    await emit(0, 10);
+    await historize(backEnds, workspace, 9);
+    await backEnds.store.advance(workspace, { epoch, position: 4 as Position });
+    const result = { epoch, records: range(0, 5).reverse(), cursor: `${epoch}-4` };
+    assert.deepEqual(shown(await find()), result);
+    const missing = { code: 'event-not-found' };
+    await assert.rejects(eventById(workspace, 'e5', ADMIN, workspaces, backEnds.store), missing);
+  });
+
+  it('gives pages that are all of it together, also when more comes meanwhile', async () => {
+    await emit(0, 23);
+    await historize(backEnds, workspace, 22);
+    for (const [filter, expected] of [
+      [{}, range(0, 23)],
+      [{ 'payload.n': ODD }, range(0, 23).filter((n) => n % 2 === 1)],
+    ] as const) {
+      for (const limit of [1, 5, 11, 23]) {
+        let page = await find({ filter, limit });
+        const pages = [positionsOf(page.records)];
+        while (page.next !== undefined) {
+          page = await find({ filter, limit, next: page.next });
+          pages.push(positionsOf(page.records));
+        }
+        assert.deepEqual(pages.flat(), [...expected].reverse());
+        assert.ok(pages.slice(0, -1).every(({ length }) => length === limit));
+        assert.ok(pages.at(-1)!.length > 0);
+      }
+    }
+    const { next } = await find({ limit: 5 });
+    await emit(23, 30);
+    await historize(backEnds, workspace, 29);
+    assert.deepEqual(positionsOf((await find({ next: next! })).records), range(0, 18).reverse());
+  });
+
+  it('and a subscription from its cursor give everything together, and nothing twice', async () => {
+    const { log, store } = backEnds;
+    const deadLetters = await DeadLetters.open(log, store, workspaces);
+    const projector = new Projector(log, store, workspaces, deadLetters);
+    const config = { ringBytesMax: 2000, readBytes: 1000, positionSeconds: 3600 };
+    const subscriptions = new Subscriptions(workspaces, log, store, config);
+    projector.start();
+    const searching: Promise<{ filter: Json; result: SearchResult }>[] = [];
+    for (const n of range(0, 60)) {
+      const emitting = emit(5 * n, 5 * n + 5);
+      const filter = n % 2 === 0 ? {} : { 'payload.n': ODD };
+      searching.push(find({ filter }).then((result) => ({ filter, result })));
+      await (n % 4 === 3 ? emitting : searching.at(-1));
+    }
+    const last = cursorAt(299);
+    const whole = await find({ waitFor: last, waitMs: 10_000 });
+    assert.deepEqual([whole.records.length, whole.cursor], [300, last]);
+    let partial = 0;
+    for (const { filter, result } of await Promise.all(searching)) {
+      const reader = new Reader();
+      const request = { workspace, filter: parseFilter(filter), toHead: true };
+      const from = { position: result.cursor };
+      const subscription = await subscriptions.open({ ...request, from }, CONTEXT, () => reader);
+      await subscription.run();
+      const found = positionsOf(result.records).reverse();
+      const all = positionsOf((await find({ filter })).records).reverse();
+      assert.deepEqual([...found, ...reader.positions], all);
+      partial += found.length > 0 && found.length < all.length ? 1 : 0;
+    }
+    assert.ok(partial > 0, 'no search ran while events came');
+    subscriptions.close();
+    await projector.stop();
+  });
+
+  describe('that waits for a position', () => {
+    it('finds everything up to there when the history has it', async () => {
+      await emit(0, 5);
+      const waiting = find({ waitFor: cursorAt(4), waitMs: 10_000 });
+      await historize(backEnds, workspace, 2);
+      await historize(backEnds, workspace, 4);
+      assert.equal((await waiting).records.length, 5);
+      assert.equal((await find({ waitFor: cursorAt(4) })).records.length, 5);
+      assert.equal((await find({ waitFor: cursorAt(-1) })).records.length, 5);
+    });
+
+    it('is refused when that takes too long, with how far it is', async () => {
+      await emit(0, 5);
+      await historize(backEnds, workspace, 2);
+      for (const waitMs of [0, 20]) {
+        const begin = performance.now();
+        await assert.rejects(find({ waitFor: cursorAt(3), waitMs }), (error) => {
+          assert.ok(error instanceof ServiceError);
+          assert.equal(error.code, 'wait-timeout');
+          assert.ok(error.message.includes(cursorAt(2)));
+          assert.equal(error.retryAfterSeconds, 1);
+          return true;
+        });
+        assert.ok(performance.now() - begin >= waitMs - 1);
+      }
+    });
+  });
+
+  it('is refused with a cursor of another workspace, or with none', async () => {
+    for (const at of ['next', 'waitFor'] as const) {
+      for (const text of [cursorAt(0, 'abcdefgh'), 'x']) {
+        await assert.rejects(find({ [at]: text }), (error) => {
+          assert.ok(error instanceof ServiceError);
+          assert.equal(error.code, 'invalid-cursor');
+          assert.equal(error.errors?.[0]?.path, at);
+          return true;
+        });
+      }
+    }
+  });
+
+  it('finds nothing of a workspace of the same name that was deleted', async () => {
+    await emit(0, 5);
+    await historize(backEnds, workspace, 4);
+    const old = cursorAt(2);
+    await workspaces.delete(workspace, CONTEXT);
+    await assert.rejects(find(), { code: 'workspace-not-found' });
+    ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
+    assert.deepEqual((await find()).records, []);
+    await assert.rejects(find({ next: old }), { code: 'invalid-cursor' });
+    const missing = { code: 'event-not-found' };
+    await assert.rejects(eventById(workspace, 'e1', ADMIN, workspaces, backEnds.store), missing);
+  });
+
+  it('is refused to who may read nothing, before anything else is told', async () => {
+    const forbidden = { code: 'forbidden' };
+    for (const request of [{}, { workspace: 'nowhere' }, { next: 'x' }]) {
+      await assert.rejects(find(request, STRANGER.caller), forbidden);
+    }
+    const stranger = STRANGER.caller;
+    await assert.rejects(
+      eventById(workspace, 'e', stranger, workspaces, backEnds.store),
+      forbidden,
+    );
+  });
+
+  describe('for one event', () => {
+    it('finds it by its id, whatever characters that has', async () => {
+      const ids = ['a', '*', String.raw`\*`, 'o-*', 'o-1', '%2F/..'];
+      const drafts = ids.map((id) => ({ id, type: 'order.paid', payload: {} }));
+      await emitter.emit(workspace, drafts, CONTEXT);
+      await historize(backEnds, workspace, ids.length - 1);
+      for (const [position, id] of ids.entries()) {
+        const found = await eventById(workspace, id, ADMIN, workspaces, backEnds.store);
+        assert.deepEqual([found.epoch, found.record.position], [epoch, position]);
+        assert.equal(found.record.event.id, id);
+      }
+    });
+
+    it('says that there is none', async () => {
+      await emit(0, 1);
+      await historize(backEnds, workspace, 0);
+      for (const id of ['e1', 'e', 'e*', '']) {
+        await assert.rejects(eventById(workspace, id, ADMIN, workspaces, backEnds.store), {
+          code: 'event-not-found',
+          message: `There is no event ${id} in the history.`,
+        });
+      }
+    });
+  });
+});
