@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventLog } from '../commands/log.js';
 import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Position, type Recorded } from '../event.js';
+import { BEFORE_FIRST, type Event, type Position, type Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics, type Lag } from '../metrics.js';
 import type { DeadLetters } from './deadletter.js';
@@ -23,9 +23,14 @@ const BACKLOG_EVENTS = 200;
 /** Only an event with these bytes can be one to keep out of the history; most need no parsing. */
 const MARK = Buffer.from('"persist":false');
 
+/** What is being done for one workspace. */
 interface Task {
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
+  readonly stopping: AbortController;
+  done: Promise<void>;
+  /** How far the history is, once that is known. */
+  checkpoint?: Position;
+  /** When the oldest event of the batch in work was accepted; epoch milliseconds. */
+  acceptedAt?: number | undefined;
 }
 
 /**
@@ -39,9 +44,6 @@ export class Projector {
   readonly #workspaces: Workspaces;
   readonly #deadLetters: DeadLetters;
   readonly #tasks = new Map<string, Task>();
-  readonly #checkpoints = new Map<string, Position>();
-  /** When the oldest event of the batch in work was accepted, by workspace; epoch milliseconds. */
-  readonly #inWork = new Map<string, number>();
   #stopped = false;
 
   constructor(log: EventLog, store: EventStore, workspaces: Workspaces, deadLetters: DeadLetters) {
@@ -57,15 +59,15 @@ export class Projector {
       this.#next(workspace, () => this.#store.drop(workspace));
     });
     this.#workspaces.onCreated((workspace) => {
-      this.#next(workspace, (signal) => this.#project(workspace, signal));
+      this.#next(workspace, (task) => this.#project(workspace, task));
     });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     const tasks = [...this.#tasks.values()];
-    for (const { stop } of tasks) {
-      stop.abort();
+    for (const { stopping } of tasks) {
+      stopping.abort();
     }
     await Promise.all(tasks.map(({ done }) => done));
   }
@@ -73,11 +75,14 @@ export class Projector {
   /** How far the history is behind the logs: in events, and the age of the oldest one in work. */
   async lag(): Promise<Lag> {
     let events = 0;
-    for (const [workspace, checkpoint] of this.#checkpoints) {
-      const { next } = await this.#log.bounds(workspace);
-      events += next - 1 - checkpoint;
+    let oldest = Date.now();
+    for (const [workspace, { checkpoint, acceptedAt = oldest }] of this.#tasks) {
+      if (checkpoint !== undefined) {
+        const { next } = await this.#log.bounds(workspace);
+        events += next - 1 - checkpoint;
+        oldest = Math.min(oldest, acceptedAt);
+      }
     }
-    const oldest = Math.min(Date.now(), ...this.#inWork.values());
     return { events, seconds: (Date.now() - oldest) / 1000 };
   }
 
@@ -85,16 +90,18 @@ export class Projector {
    * What concerns one workspace happens one after the other: what runs is stopped, then comes the
    * next.
    */
-  #next(workspace: string, work: (signal: AbortSignal) => Promise<void>): void {
+  #next(workspace: string, work: (task: Task) => Promise<void>): void {
     const before = this.#tasks.get(workspace);
-    before?.stop.abort();
-    const stop = new AbortController();
+    before?.stopping.abort();
+    const task: Task = { stopping: new AbortController(), done: Promise.resolve() };
     const run = async (): Promise<void> => {
       await before?.done;
-      await this.#untilDone(workspace, () => work(stop.signal), stop.signal);
+      await this.#untilDone(workspace, () => work(task), task.stopping.signal);
+      delete task.checkpoint;
     };
     if (!this.#stopped) {
-      this.#tasks.set(workspace, { stop, done: run() });
+      this.#tasks.set(workspace, task);
+      task.done = run();
     }
   }
 
@@ -122,35 +129,36 @@ export class Projector {
     }
   }
 
-  async #project(workspace: string, signal: AbortSignal): Promise<void> {
+  async #project(workspace: string, task: Task): Promise<void> {
     const { epoch } = this.#workspaces.require(workspace);
     let checkpoint = await this.#store.checkpoint(workspace);
-    if (checkpoint && checkpoint.epoch !== epoch) {
-      // Left over from an incarnation that was deleted while the store could not be told.
+    if (checkpoint?.epoch !== epoch) {
+      // Left over from an incarnation that was deleted while the store could not be told, even if
+      // that did not come as far as a checkpoint.
       await this.#store.drop(workspace);
       checkpoint = undefined;
     }
-    const after = checkpoint?.position ?? BEFORE_FIRST;
-    this.#checkpoints.set(workspace, after);
-    try {
-      for await (const { records } of this.#log.follow(workspace, after, signal)) {
-        await this.#historize(workspace, epoch, records);
-        if (records.length < BACKLOG_EVENTS) {
-          await delay(GATHER_MS, undefined, { signal }).catch(() => undefined);
-        }
+    task.checkpoint = checkpoint?.position ?? BEFORE_FIRST;
+    const { signal } = task.stopping;
+    for await (const { records } of this.#log.follow(workspace, task.checkpoint, signal)) {
+      await this.#historize(workspace, epoch, records, task);
+      if (records.length < BACKLOG_EVENTS) {
+        await delay(GATHER_MS, undefined, { signal }).catch(() => undefined);
       }
-    } finally {
-      this.#checkpoints.delete(workspace);
-      this.#inWork.delete(workspace);
     }
   }
 
-  async #historize(workspace: string, epoch: string, records: readonly Recorded[]): Promise<void> {
+  async #historize(
+    workspace: string,
+    epoch: string,
+    records: readonly Recorded[],
+    task: Task,
+  ): Promise<void> {
     const [first, last] = [records[0], records.at(-1)];
     if (!first || !last) {
       return;
     }
-    this.#inWork.set(workspace, Date.parse(first.event.createdAt));
+    task.acceptedAt = Date.parse(eventOf(first)?.createdAt ?? '') || Date.now();
     const kept = records.filter(isKept);
     if (kept.length > 0) {
       const stop = metrics.storeWriteSeconds.startTimer();
@@ -166,8 +174,8 @@ export class Projector {
       metrics.historized.inc({ outcome: 'exists' }, outcomes.filter((o) => o === 'exists').length);
     }
     await this.#store.advance(workspace, { epoch, position: last.position });
-    this.#checkpoints.set(workspace, last.position);
-    this.#inWork.delete(workspace);
+    task.checkpoint = last.position;
+    task.acceptedAt = undefined;
   }
 }
 
@@ -177,5 +185,14 @@ export class Projector {
 export function isKept(record: Recorded): boolean {
   const { bytes } = record;
   const marked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(MARK);
-  return !marked || record.event.options?.persist !== false;
+  return !marked || eventOf(record)?.options?.persist !== false;
+}
+
+/** The event of a record; nothing where that is none, of which the store tells the reason. */
+function eventOf(record: Recorded): Event | undefined {
+  try {
+    return record.event;
+  } catch {
+    return undefined;
+  }
 }

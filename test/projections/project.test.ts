@@ -1,0 +1,362 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { seal } from '../../src/commands/fit.js';
+import { Workspaces } from '../../src/commands/workspaces.js';
+import { BEFORE_FIRST, type Event, type Position, type Recorded } from '../../src/event.js';
+import { metrics } from '../../src/metrics.js';
+import { DeadLetters } from '../../src/projections/deadletter.js';
+import { Projector } from '../../src/projections/project.js';
+import type { EventStore } from '../../src/projections/store.js';
+import {
+  numbered,
+  numbersOf,
+  positionsOf,
+  range,
+  sealed,
+  sealedBytes,
+} from '../commands/sealed.js';
+import { CONTEXT, Gate, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { until } from '../until.js';
+import { recordedRange } from './recorded.js';
+
+const END = Number.MAX_SAFE_INTEGER as Position;
+
+describe('The projection', () => {
+  let backEnds: BackEnds;
+  let workspaces: Workspaces;
+  let deadLetters: DeadLetters;
+  let projector: Projector;
+  let workspace: string;
+
+  before(async () => {
+    backEnds = await openBackEnds();
+    workspaces = await Workspaces.open(backEnds.log, true);
+    deadLetters = await DeadLetters.open(backEnds.log, backEnds.store, workspaces);
+  });
+
+  after(async () => {
+    await workspaces.close();
+    await backEnds.dispose();
+  });
+
+  beforeEach(async () => {
+    workspace = `w-${randomUUID()}`;
+    await workspaces.put(workspace, {}, CONTEXT);
+  });
+
+  afterEach(() => projector.stop());
+
+  /** Starts it on the real store, but for some of its calls. */
+  const start = (methods: Partial<EventStore> = {}): void => {
+    const store = withMethods(backEnds.store, methods);
+    projector = new Projector(backEnds.log, store, workspaces, deadLetters);
+    projector.start();
+  };
+  const append = (from: number, to: number, of = workspace): Promise<Position> =>
+    backEnds.log.append(of, numbered(from, to));
+  const historized = (position: number, of = workspace): Promise<boolean> =>
+    until(`${of} is historized up to ${position}`, async () => {
+      const { epoch, position: at } = (await backEnds.store.checkpoint(of)) ?? {};
+      return epoch === workspaces.get(of)?.epoch && at === (position as Position);
+    });
+  const history = (of = workspace): Promise<readonly Recorded[]> =>
+    backEnds.store.scan(of, BEFORE_FIRST, END, Infinity);
+  const counted = async (outcome: string): Promise<number> =>
+    (await metrics.historized.get()).values.find(({ labels }) => labels.outcome === outcome)
+      ?.value ?? 0;
+  /** Fails the first so many calls for the workspace of this test. */
+  const failing = <A extends unknown[], R>(
+    times: number,
+    work: (of: string, ...args: A) => Promise<R>,
+  ): ((of: string, ...args: A) => Promise<R>) => {
+    let failures = times;
+    return (of, ...args) =>
+      of === workspace && failures-- > 0
+        ? Promise.reject(new Error('the store does not answer'))
+        : work(of, ...args);
+  };
+
+  it('carries every event of every workspace into the store, those of before and of later', async () => {
+    await append(0, 1000);
+    start();
+    await historized(999);
+    for (const n of range(1000, 1010)) {
+      await append(n, n + 1);
+    }
+    const later = `${workspace}-2`;
+    await workspaces.put(later, {}, CONTEXT);
+    await append(0, 5, later);
+    await historized(1009);
+    await historized(4, later);
+    assert.deepEqual(numbersOf(await history()), range(0, 1010));
+    assert.deepEqual(numbersOf(await history(later)), range(0, 5));
+    const { next } = await backEnds.log.bounds('_system');
+    await historized(next - 1, '_system');
+  });
+
+  it('goes on where it stopped, and does nothing after that', async () => {
+    const written: number[] = [];
+    const spying = {
+      write: (of: string, records: readonly Recorded[]) => {
+        written.push(...(of === workspace ? positionsOf(records) : []));
+        return backEnds.store.write(of, records);
+      },
+    };
+    start(spying);
+    await append(0, 5);
+    await historized(4);
+    await projector.stop();
+    await append(5, 8);
+    await workspaces.put(`${workspace}-2`, {}, CONTEXT);
+    assert.deepEqual(written, range(0, 5));
+    start(spying);
+    await historized(7);
+    assert.deepEqual(written, range(0, 8));
+  });
+
+  it('keeps out what was sent to be kept out, and nothing that only looks like it', async () => {
+    const { event } = sealed(0);
+    const of = (parts: Partial<Event>): ReturnType<typeof seal> =>
+      seal({ ...event, id: randomUUID(), ...parts }, JSON.stringify(event.source));
+    await backEnds.log.append(workspace, [
+      of({ options: { persist: false } }),
+      of({ options: { persist: true } }),
+      of({ payload: { options: { persist: false } } }),
+      of({ payload: { text: '"persist":false' } }),
+      of({ options: {} }),
+      of({ options: { persist: false } }),
+    ]);
+    start();
+    await historized(5);
+    assert.deepEqual(positionsOf(await history()), [1, 2, 3, 4]);
+    await projector.stop();
+    const next = `${workspace}-2`;
+    await workspaces.put(next, {}, CONTEXT);
+    await backEnds.log.append(next, [of({ options: { persist: false } })]);
+    start();
+    await historized(0, next);
+    assert.deepEqual(await history(next), []);
+  });
+
+  describe('when the store fails', () => {
+    it('to write, tries again, ever more slowly, until it does not', async () => {
+      await append(0, 10);
+      const begin = performance.now();
+      start({
+        write: failing(2, (of, records: readonly Recorded[]) => backEnds.store.write(of, records)),
+      });
+      await historized(9);
+      assert.ok(performance.now() - begin >= 199 + 399);
+      assert.deepEqual(numbersOf(await history()), range(0, 10));
+    });
+
+    it('to move the checkpoint, writes the same again, which is there already', async () => {
+      await append(0, 10);
+      const before = await counted('exists');
+      start({
+        advance: failing(1, (of, checkpoint: Parameters<EventStore['advance']>[1]) =>
+          backEnds.store.advance(of, checkpoint),
+        ),
+      });
+      await historized(9);
+      assert.deepEqual(numbersOf(await history()), range(0, 10));
+      // A workspace without a checkpoint begins anew; this one had none yet.
+      await append(10, 12);
+      await historized(11);
+      await projector.stop();
+      await append(12, 15);
+      start({
+        advance: failing(1, (of, checkpoint: Parameters<EventStore['advance']>[1]) =>
+          backEnds.store.advance(of, checkpoint),
+        ),
+      });
+      await historized(14);
+      assert.equal(await counted('exists'), before + 3);
+      assert.deepEqual(numbersOf(await history()), range(0, 15));
+    });
+
+    it('stops at once all the same', async () => {
+      await append(0, 10);
+      let tries = 0;
+      start({
+        write: (of, records) => {
+          tries += of === workspace ? 1 : 0;
+          return of === workspace
+            ? Promise.reject(new Error('no'))
+            : backEnds.store.write(of, records);
+        },
+      });
+      await until('it has tried', () => tries >= 2);
+      const begin = performance.now();
+      await projector.stop();
+      assert.ok(performance.now() - begin < 300);
+      assert.deepEqual(await history(), []);
+    });
+  });
+
+  it('lets no workspace wait for another', async () => {
+    const gate = new Gate();
+    start({
+      write: async (of, records) => {
+        await (of === workspace ? gate.pass() : undefined);
+        return backEnds.store.write(of, records);
+      },
+    });
+    await append(0, 5);
+    await gate.reached;
+    const other = `${workspace}-2`;
+    await workspaces.put(other, {}, CONTEXT);
+    await append(0, 5, other);
+    await historized(4, other);
+    assert.deepEqual(await history(), []);
+    gate.open();
+    await historized(4);
+  });
+
+  it('parks what the store refuses, and goes on with what is behind it', async () => {
+    await append(0, 1);
+    const broken = ['{"id":"a","ty', 'null', '{"options":{"persist":false}'];
+    await backEnds.log.append(
+      workspace,
+      broken.map((text) => sealedBytes(Buffer.from(text))),
+    );
+    await append(4, 6);
+    const before = await counted('refused');
+    start();
+    await historized(5);
+    assert.deepEqual(numbersOf(await history()), [0, 4, 5]);
+    const letters = await deadLetters.list(workspace, 10);
+    assert.deepEqual(
+      letters.map(({ position, text }) => [position, text]),
+      broken.map((text, index) => [index + 1, text]),
+    );
+    assert.ok(letters.every(({ reason }) => reason.length > 0));
+    assert.equal(await counted('refused'), before + 3);
+  });
+
+  describe('of a workspace that is deleted', () => {
+    it('forgets its history', async () => {
+      start();
+      await append(0, 5);
+      await historized(4);
+      await workspaces.delete(workspace, CONTEXT);
+      await until('it is forgotten', async () => !(await backEnds.store.checkpoint(workspace)));
+      assert.deepEqual(await history(), []);
+    });
+
+    it('forgets it also at the next start, and when the store fails at first', async () => {
+      await append(0, 5);
+      start();
+      await historized(4);
+      await projector.stop();
+      await workspaces.delete(workspace, CONTEXT);
+      assert.equal((await history()).length, 5);
+      start({ drop: failing(1, (of) => backEnds.store.drop(of)) });
+      await until('it is forgotten', async () => !(await backEnds.store.checkpoint(workspace)));
+      assert.deepEqual(await history(), []);
+    });
+
+    it('holds one that is made again to its own events', async () => {
+      const gate = new Gate();
+      start({
+        write: async (of, records) => {
+          const outcomes = await backEnds.store.write(of, records);
+          await (of === workspace ? gate.pass() : undefined);
+          return outcomes;
+        },
+        drop: failing(1, (of) => backEnds.store.drop(of)),
+      });
+      await append(0, 5);
+      await gate.reached;
+      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.put(workspace, {}, CONTEXT);
+      await append(100, 103);
+      gate.open();
+      await historized(2);
+      assert.deepEqual(numbersOf(await history()), [100, 101, 102]);
+    });
+
+    for (const [what, epoch] of [
+      ['a checkpoint', 'abcdefgh'],
+      ['no checkpoint, as it came no further', undefined],
+    ] as const) {
+      it(`drops what is left of it, with ${what}`, async () => {
+        await backEnds.store.write(workspace, recordedRange(0, 5));
+        if (epoch !== undefined) {
+          await backEnds.store.advance(workspace, { epoch, position: 4 as Position });
+        }
+        await append(0, 3);
+        start();
+        await historized(2);
+        assert.deepEqual(numbersOf(await history()), [0, 1, 2]);
+        assert.deepEqual(await deadLetters.list(workspace, 10), []);
+      });
+    }
+
+    it('ends without a word where only its log is gone', async () => {
+      start();
+      await append(0, 1);
+      await historized(0);
+      await backEnds.log.drop(workspace);
+      await projector.stop();
+      assert.equal((await history()).length, 1);
+    });
+  });
+
+  describe('tells how far it is behind', () => {
+    it('in events, and by the oldest one in work, also while it waits to try again', async () => {
+      const gate = new Gate();
+      let tries = 0;
+      start({
+        write: async (of, records) => {
+          if (of === workspace && ++tries <= 2) {
+            await (tries === 1 ? gate.pass() : undefined);
+            throw new Error('the store does not answer');
+          }
+          return backEnds.store.write(of, records);
+        },
+      });
+      const { next } = await backEnds.log.bounds('_system');
+      await historized(next - 1, '_system');
+      assert.equal((await projector.lag()).events, 0);
+      const acceptedAt = Date.now() - 60_000;
+      await backEnds.log.append(
+        workspace,
+        range(0, 7).map((n) => sealed(n, acceptedAt)),
+      );
+      await gate.reached;
+      const isBehind = async (): Promise<void> => {
+        const { events, seconds } = await projector.lag();
+        assert.equal(events, 7);
+        assert.ok(seconds >= 60 && seconds < 120, `${seconds} s`);
+      };
+      await isBehind();
+      gate.open();
+      await until('it has failed twice', async () => {
+        await isBehind();
+        return tries === 2;
+      });
+      await isBehind();
+      await historized(6);
+      await until('it is behind no more', async () => (await projector.lag()).events === 0);
+      assert.ok((await projector.lag()).seconds < 1);
+    });
+
+    it('but not of a workspace that is gone', async () => {
+      const gate = new Gate();
+      start({
+        write: async (of, records) => {
+          await (of === workspace ? gate.pass() : undefined);
+          return backEnds.store.write(of, records);
+        },
+      });
+      await append(0, 5);
+      await gate.reached;
+      await workspaces.delete(workspace, CONTEXT);
+      const { next } = await backEnds.log.bounds('_system');
+      await historized(next - 1, '_system');
+      assert.equal((await projector.lag()).events, 0);
+      gate.open();
+    });
+  });
+});
