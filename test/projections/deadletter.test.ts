@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Workspaces } from '../../src/commands/workspaces.js';
+import { BEFORE_FIRST, Recorded, type Position } from '../../src/event.js';
+import { DeadLetters, type DeadLetter } from '../../src/projections/deadletter.js';
+import type { EventStore } from '../../src/projections/store.js';
+import { range } from '../commands/sealed.js';
+import { CONTEXT, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { recorded } from './recorded.js';
+
+const END = Number.MAX_SAFE_INTEGER as Position;
+
+describe('Dead letters', () => {
+  let backEnds: BackEnds;
+  let workspaces: Workspaces;
+  let deadLetters: DeadLetters;
+  let workspace: string;
+  let epoch: string;
+
+  before(async () => {
+    backEnds = await openBackEnds();
+    workspaces = await Workspaces.open(backEnds.log, true);
+  });
+
+  after(async () => {
+    await workspaces.close();
+    await backEnds.dispose();
+  });
+
+  beforeEach(async () => {
+    workspace = `w-${randomUUID()}`;
+    ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
+    deadLetters = await open();
+  });
+
+  const open = (methods: Partial<EventStore> = {}): Promise<DeadLetters> =>
+    DeadLetters.open(backEnds.log, withMethods(backEnds.store, methods), workspaces);
+  const park = (...positions: number[]): Promise<void> => parkOf(workspace, epoch, positions);
+  const parkOf = async (of: string, in_: string, positions: readonly number[]): Promise<void> => {
+    for (const position of positions) {
+      await deadLetters.park(of, in_, recorded(position), `too large at ${position}`);
+    }
+  };
+  const listed = async (of: string | undefined = workspace, limit = 100): Promise<number[]> =>
+    (await deadLetters.list(of, limit)).map(({ position }) => position);
+  const history = async (): Promise<number[]> =>
+    (await backEnds.store.scan(workspace, BEFORE_FIRST, END, Infinity)).map(
+      ({ position }) => position,
+    );
+
+  it('tell which event was refused, why and when, with its bytes', async () => {
+    const before = new Date().toISOString();
+    await park(7);
+    const [letter, ...more] = await deadLetters.list(workspace, 10);
+    assert.deepEqual(more, []);
+    const { parkedAt, ...rest } = letter!;
+    assert.ok(parkedAt >= before && parkedAt <= new Date().toISOString());
+    const text = Buffer.from(recorded(7).bytes).toString();
+    assert.deepEqual(rest, { workspace, epoch, position: 7, reason: 'too large at 7', text });
+  });
+
+  it('are listed oldest first, of one workspace or of all, and not too many', async () => {
+    const other = `${workspace}-2`;
+    const { epoch: otherEpoch } = await workspaces.put(other, {}, CONTEXT);
+    await park(9, 2);
+    await parkOf(other, otherEpoch, [5]);
+    await park(4);
+    assert.deepEqual(await listed(), [9, 2, 4]);
+    assert.deepEqual(await listed(other), [5]);
+    assert.deepEqual(await listed(workspace, 2), [9, 2]);
+    const ours = ({ workspace: of }: DeadLetter): boolean => of === workspace || of === other;
+    const all = (await deadLetters.list(undefined, 1000)).filter(ours);
+    assert.deepEqual(
+      all.map(({ position }) => position),
+      [9, 2, 5, 4],
+    );
+  });
+
+  it('are as many as there are, however large', async () => {
+    const large = (position: number): Recorded =>
+      recorded(position, { payload: { text: 'x'.repeat(400_000) } });
+    for (const position of range(0, 7)) {
+      await deadLetters.park(workspace, epoch, large(position), 'too large');
+    }
+    const letters = await deadLetters.list(workspace, 10);
+    assert.deepEqual(
+      letters.map(({ text }) => JSON.parse(text).id as string),
+      range(0, 7).map((n) => `e${n}`),
+    );
+  });
+
+  it('are one for an event, however often that was refused', async () => {
+    await park(1, 1, 2, 1);
+    assert.deepEqual(await listed(), [1, 2]);
+  });
+
+  it('are still there after a restart', async () => {
+    await park(1);
+    deadLetters = await open();
+    assert.deepEqual(await listed(), [1]);
+  });
+
+  it('go with their workspace, and not to another of the same name', async () => {
+    await park(1);
+    await workspaces.delete(workspace, CONTEXT);
+    assert.deepEqual(await listed(), []);
+    ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
+    assert.deepEqual(await listed(), []);
+    await park(1);
+    assert.deepEqual(await listed(), [1]);
+  });
+
+  describe('replayed', () => {
+    it('are stored and listed no more, once the store takes them', async () => {
+      await park(3, 1);
+      assert.deepEqual(await deadLetters.replay(workspace, 10), { replayed: 2, refused: 0 });
+      assert.deepEqual(await history(), [1, 3]);
+      assert.deepEqual(await listed(), []);
+      assert.deepEqual(await deadLetters.replay(workspace, 10), { replayed: 0, refused: 0 });
+    });
+
+    it('stay where they are refused again, and stop no other', async () => {
+      deadLetters = await open({
+        write: async (of, records) =>
+          records[0]!.position === 3 ? [{ refused: 'again' }] : backEnds.store.write(of, records),
+      });
+      await park(1, 3, 5);
+      assert.deepEqual(await deadLetters.replay(workspace, 10), { replayed: 2, refused: 1 });
+      assert.deepEqual(await listed(), [3]);
+      assert.deepEqual(await history(), [1, 5]);
+    });
+
+    it('are done with where the store has them already', async () => {
+      await backEnds.store.write(workspace, [recorded(1)]);
+      await park(1);
+      assert.deepEqual(await deadLetters.replay(workspace, 10), { replayed: 1, refused: 0 });
+      assert.deepEqual(await listed(), []);
+    });
+
+    it('are the oldest, where not all are wanted', async () => {
+      await park(1, 2, 3);
+      assert.deepEqual(await deadLetters.replay(workspace, 2), { replayed: 2, refused: 0 });
+      assert.deepEqual(await listed(), [3]);
+    });
+
+    it('stay where the store does not answer', async () => {
+      let failures = 1;
+      deadLetters = await open({
+        write: (of, records) =>
+          failures-- > 0
+            ? Promise.reject(new Error('the store does not answer'))
+            : backEnds.store.write(of, records),
+      });
+      await park(1);
+      await assert.rejects(deadLetters.replay(workspace, 10), /does not answer/);
+      assert.deepEqual(await listed(), [1]);
+      assert.deepEqual(await deadLetters.replay(workspace, 10), { replayed: 1, refused: 0 });
+    });
+
+    it('are listed again where they are refused again later', async () => {
+      await park(1);
+      await deadLetters.replay(workspace, 10);
+      await park(1);
+      assert.deepEqual(await listed(), [1]);
+    });
+  });
+});
