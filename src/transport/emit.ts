@@ -141,7 +141,7 @@ class Tally {
   #refused = 0;
   #cursor: string | undefined;
   #last = -1;
-  readonly #errors: Record<string, unknown>[] = [];
+  #errors: { line: number }[] = [];
 
   add(lines: readonly { number: number }[], { epoch, results }: Emitted): void {
     for (const [index, result] of results.entries()) {
@@ -159,9 +159,15 @@ class Tally {
 
   refuse(line: number, error: ServiceError): void {
     this.#refused++;
-    if (this.#errors.length < LINE_ERRORS_MAX) {
-      this.#errors.push({ line, ...itemError(error) });
+    this.#errors.push({ line, ...itemError(error) });
+    if (this.#errors.length >= 2 * LINE_ERRORS_MAX) {
+      this.#errors = this.#firstErrors();
     }
+  }
+
+  /** By their lines: parts of a stream are answered in another order than they are sent. */
+  #firstErrors(): { line: number }[] {
+    return this.#errors.toSorted((a, b) => a.line - b.line).slice(0, LINE_ERRORS_MAX);
   }
 
   answer(): Answer {
@@ -173,7 +179,7 @@ class Tally {
       body: {
         accepted: this.#accepted,
         refused: this.#refused,
-        errors: this.#errors,
+        errors: this.#firstErrors(),
         ...(this.#cursor !== undefined && { cursor: this.#cursor }),
       },
     };
