@@ -1,5 +1,5 @@
 import type { Batch } from '../commands/log.js';
-import type { Position, Recorded } from '../event.js';
+import { Recorded, type Position } from '../event.js';
 
 /**
  * The latest batches of one log, as long as they fit into a number of bytes. They join without a
@@ -17,7 +17,9 @@ export class Ring {
 
   push({ records }: Batch): void {
     const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
-    this.#batches.push({ records, bytes });
+    // Without what they were parsed to, which takes several times the memory that is counted here.
+    const held = records.map((record) => new Recorded(record.position, record.bytes));
+    this.#batches.push({ records: held, bytes });
     this.#bytes += bytes;
     const bytesMax = this.#bytesMax();
     while (this.#bytes > bytesMax) {
