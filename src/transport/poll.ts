@@ -31,6 +31,9 @@ export async function poll(
   const longestMs = waitMs > 0 ? waitMs : service.config.waitSecondsMax * 1000;
   const timer = setTimeout(collected.finish, longestMs);
   response.once('close', collected.finish);
+  if (response.destroyed) {
+    collected.finish();
+  }
   draining.addEventListener('abort', collected.finish, { once: true });
   metrics.subscribers.inc({ transport: 'poll' });
   try {

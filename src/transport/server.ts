@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from '@koa/cors';
@@ -38,6 +39,8 @@ export async function listen(service: Service): Promise<Listening> {
     );
   }
   const draining = new AbortController();
+  // Every stream listens; Node takes more than ten for a leak.
+  setMaxListeners(0, draining.signal);
   const handle = application(service, draining.signal).callback();
   const server = createServer({
     IncomingMessage: OfferingRequest,

@@ -16,11 +16,17 @@ export class Stream {
     this.#transport = transport;
     metrics.subscribers.inc({ transport });
     this.closed = new Promise((resolve) => {
-      response.once('close', () => {
+      const close = (): void => {
         this.#open = false;
         metrics.subscribers.dec({ transport });
         resolve();
-      });
+      };
+      // A client may be gone before its subscription is open, and does not go twice.
+      if (response.destroyed) {
+        close();
+      } else {
+        response.once('close', close);
+      }
     });
   }
 
