@@ -163,9 +163,14 @@ describe('Workspaces', () => {
 
     it('does not take the log of one that is made again before it is done', async () => {
       const { epoch } = await workspaces.put(id, {}, CONTEXT);
+      let made = false;
       const gate = new Gate();
       const own = await open(
         withMethods(log, {
+          create: (workspace, retention) => {
+            made ||= workspace === id;
+            return log.create(workspace, retention);
+          },
           drop: async (workspace) => {
             await (workspace === id ? gate.pass() : undefined);
             await log.drop(workspace);
@@ -176,12 +181,13 @@ describe('Workspaces', () => {
       await gate.reached;
       const making = own.obtain(id, CONTEXT);
       const configuring = own.put(id, {}, CONTEXT);
+      assert.ok(!made, 'the log to drop and the log to make are mistaken for each other');
       gate.open();
       await deleting;
-      const made = await making;
-      assert.equal(await configuring, made);
-      assert.notEqual(made.epoch, epoch);
-      assert.equal((await log.bounds(id)).epoch, made.epoch);
+      const again = await making;
+      assert.equal(await configuring, again);
+      assert.notEqual(again.epoch, epoch);
+      assert.equal((await log.bounds(id)).epoch, again.epoch);
     });
 
     it('that failed to drop the log leaves nothing to one that is made again', async () => {

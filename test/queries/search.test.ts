@@ -7,7 +7,7 @@ import type { Json, Position } from '../../src/event.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projector } from '../../src/projections/project.js';
 import { formatCursor } from '../../src/queries/cursor.js';
-import { parseFilter } from '../../src/queries/filter.js';
+import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import {
   eventById,
   search,
@@ -16,7 +16,13 @@ import {
 } from '../../src/queries/search.js';
 import { Subscriptions } from '../../src/queries/subscribe.js';
 import { positionsOf, range } from '../commands/sealed.js';
-import { CONTEXT, openBackEnds, STRANGER, type BackEnds } from '../support/backends.js';
+import {
+  CONTEXT,
+  openBackEnds,
+  STRANGER,
+  withMethods,
+  type BackEnds,
+} from '../support/backends.js';
 import { historize } from './history.js';
 import { Reader } from './reader.js';
 
@@ -85,8 +91,23 @@ describe('A search', () => {
     await backEnds.store.advance(workspace, { epoch, position: 4 as Position });
     const result = { epoch, records: range(0, 5).reverse(), cursor: `${epoch}-4` };
     assert.deepEqual(shown(await find()), result);
+    assert.deepEqual(shown(await find({ next: cursorAt(8) })), result);
     const missing = { code: 'event-not-found' };
     await assert.rejects(eventById(workspace, 'e5', ADMIN, workspaces, backEnds.store), missing);
+  });
+
+  it('tells no more than it found, though the history goes on while it searches', async () => {
+    await emit(0, 10);
+    await historize(backEnds, workspace, 4);
+    const store = withMethods(backEnds.store, {
+      search: async (query) => {
+        await historize(backEnds, workspace, 9);
+        return backEnds.store.search(query);
+      },
+    });
+    const request = { workspace, filter: EVERYTHING, limit: 100, waitMs: 0 };
+    const found = shown(await search(request, ADMIN, workspaces, store));
+    assert.deepEqual(found, { epoch, records: range(0, 5).reverse(), cursor: `${epoch}-4` });
   });
 
   it('gives pages that are all of it together, also when more comes meanwhile', async () => {
