@@ -1,0 +1,245 @@
+import { emit, Socket } from '../support/client.js';
+import { readLog, type Logged } from '../support/log.js';
+import { random } from '../support/random.js';
+import { faults } from '../support/sequence.js';
+import { positionOf, Tailer, type From, type Transport } from '../support/tailer.js';
+import { until } from '../until.js';
+
+export interface Weather {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly eventsPerSecond: number;
+  readonly tailers: number;
+}
+
+const WORKSPACE = 'storm';
+const KINDS = ['a', 'b', 'c'] as const;
+
+/** What a subscriber may ask for, and, told by other means, which events that are. */
+const FILTERS = [
+  { filter: {}, matches: () => true },
+  { filter: { type: 'tick.b' }, matches: (n: number) => n % 3 === 1 },
+  { filter: {}, matches: () => true },
+  { filter: { 'payload.name': 'c*' }, matches: (n: number) => n % 3 === 2 },
+] as const;
+const TRANSPORTS = ['ws', 'sse', 'poll'] as const satisfies readonly Transport[];
+const LAST = 40;
+
+/** The chance that a subscriber is cut off in a given look at it; of each fourth one, often. */
+const DROP_CHANCE = 1 / 200;
+const DROP_CHANCE_RESTLESS = 1 / 20;
+
+/** How many events a subscriber may miss before it comes back: more than the node has at hand. */
+const AWAY_EVENTS_MAX = 600;
+
+/** Emits whether or not the service keeps up (open loop), over HTTP and a WebSocket in turns. */
+class Emitter {
+  sent = 0;
+  /** The highest position acknowledged so far. */
+  acknowledged = -1;
+  readonly #url: string;
+  readonly #socket: Socket;
+  readonly #answers: Promise<void>[] = [];
+
+  constructor(url: string, socket: Socket) {
+    this.#url = url;
+    this.#socket = socket;
+  }
+
+  emit(count: number): void {
+    const events = Array.from({ length: count }, () => {
+      const n = this.sent++;
+      const kind = KINDS[n % KINDS.length] ?? '';
+      return { id: `e${n}`, type: `tick.${kind}`, payload: { n, name: `${kind}${n}` } };
+    });
+    this.#answers.push(this.#answer(events));
+  }
+
+  /** Resolves when all is acknowledged. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#answers);
+  }
+
+  async #answer(events: readonly unknown[]): Promise<void> {
+    const { results } =
+      this.#answers.length % 2 === 0
+        ? (await emit(this.#url, WORKSPACE, events)).body
+        : await this.#socket.ask({ op: 'emit', events });
+    for (const { position } of results) {
+      this.acknowledged = Math.max(this.acknowledged, positionOf(position));
+    }
+  }
+}
+
+/** A subscriber of the storm, and what is known of the log when it came. */
+export interface Visitor {
+  readonly tailer: Tailer;
+  readonly matches: (n: number) => boolean;
+  readonly dropChance: number;
+  /** How many events are out when it comes, at first and after each time that it was cut off. */
+  comesAt: number;
+  acknowledgedBefore: number | undefined;
+  /** How many events were out when it had an answer: it receives all further ones. */
+  sentAtAnswer: number | undefined;
+}
+
+/**
+ * Emits at a steady rate while subscribers of all transports come, are cut off and come back with
+ * their last cursor. Resolves when all is emitted and all have come back.
+ */
+export async function storm(url: string, weather: Weather): Promise<readonly Visitor[]> {
+  const draw = random(weather.seed);
+  const total = weather.eventsPerSecond * weather.seconds;
+  const socket = await Socket.open(url, WORKSPACE);
+  const emitter = new Emitter(url, socket);
+  const visitors = Array.from({ length: weather.tailers }, (_, index) =>
+    visitor(url, index, Math.floor(draw() * total * 0.8), weather),
+  );
+  try {
+    const began = performance.now();
+    await until(
+      'the storm is over',
+      () => {
+        const due = Math.floor(((performance.now() - began) * weather.eventsPerSecond) / 1000);
+        if (due > emitter.sent) {
+          emitter.emit(Math.min(due, total) - emitter.sent);
+        }
+        for (const one of visitors) {
+          disturb(one, emitter, draw);
+        }
+        return emitter.sent === total;
+      },
+      weather.seconds * 1000 + 30_000,
+    );
+    // Twice: what a subscriber is given once too often may come behind the last that it misses.
+    await calm(visitors, emitter);
+    await calm(visitors, emitter);
+    return visitors;
+  } finally {
+    for (const { tailer } of visitors) {
+      tailer.drop();
+    }
+    await socket.close();
+  }
+}
+
+function visitor(
+  url: string,
+  index: number,
+  comesAt: number,
+  { eventsPerSecond }: Weather,
+): Visitor {
+  const { filter, matches } = FILTERS[index % FILTERS.length] ?? FILTERS[0];
+  const transport = TRANSPORTS[index % TRANSPORTS.length] ?? 'ws';
+  // Before it comes, so that there are events before that time and after it.
+  const time = new Date(Date.now() + (700 * comesAt) / eventsPerSecond).toISOString();
+  const starts: From[] = ['now', 'start', { time }, { last: LAST }];
+  const from = starts[Math.floor(index / FILTERS.length) % starts.length] ?? 'now';
+  return {
+    tailer: new Tailer(() => url, { transport, workspace: WORKSPACE, filter, from }),
+    matches,
+    dropChance: index % 4 === 0 ? DROP_CHANCE_RESTLESS : DROP_CHANCE,
+    comesAt,
+    acknowledgedBefore: undefined,
+    sentAtAnswer: undefined,
+  };
+}
+
+function disturb(one: Visitor, emitter: Emitter, draw: () => number): void {
+  const { tailer } = one;
+  if (tailer.answered) {
+    one.sentAtAnswer ??= emitter.sent;
+  }
+  if (!tailer.connected && emitter.sent >= one.comesAt) {
+    one.acknowledgedBefore ??= emitter.acknowledged;
+    tailer.connect();
+  } else if (tailer.connected && draw() < one.dropChance) {
+    tailer.drop();
+    one.comesAt = emitter.sent + Math.floor(draw() * AWAY_EVENTS_MAX);
+  }
+}
+
+/**
+ * Has all subscribers there, emits one more event of each kind, and waits until they have it. Who
+ * does not get it in time is told of by its complaints.
+ */
+async function calm(visitors: readonly Visitor[], emitter: Emitter): Promise<void> {
+  const areThere = (have: (one: Visitor) => boolean): Promise<unknown> =>
+    until('every subscriber is there', () => {
+      for (const { tailer } of visitors.filter((one) => !one.tailer.connected)) {
+        tailer.connect();
+      }
+      return visitors.every(have);
+    }).catch(() => undefined);
+  await areThere(({ tailer }) => tailer.answered);
+  await emitter.settled();
+  emitter.emit(KINDS.length);
+  await emitter.settled();
+  await areThere(({ tailer, matches }) => {
+    const last = Number(tailer.received.at(-1)?.id.slice(1));
+    return last >= emitter.sent - KINDS.length && matches(last);
+  });
+}
+
+/**
+ * What the subscribers of a storm have to complain about: nothing, where each of them received
+ * exactly what the log holds from its start on.
+ */
+export async function complaints(url: string, visitors: readonly Visitor[]): Promise<string[]> {
+  const log = await readLog(url, WORKSPACE);
+  return visitors.flatMap((one) => complaintsOf(one, log));
+}
+
+function complaintsOf(one: Visitor, log: readonly Logged[]): string[] {
+  const { tailer, matches } = one;
+  const { transport, from, filter } = tailer.wish;
+  const who = JSON.stringify({ transport, from, filter });
+  const wanted = log.filter(({ event }) => matches(event.payload.n as number));
+  const expected = wanted.filter(beginOf(one));
+  return [
+    ...tailer.complaints,
+    ...faults(tailer.received, expected).map(({ kind, at }) => `a ${kind} at ${at}`),
+    ...startComplaints(one, log, wanted),
+  ].map((complaint) => `${who}: ${complaint}`);
+}
+
+/** Tells the events from where a subscriber began on. */
+function beginOf({ tailer }: Visitor): (logged: Logged) => boolean {
+  const { from } = tailer.wish;
+  if (typeof from === 'object' && 'time' in from) {
+    return ({ event }) => event.createdAt >= from.time;
+  }
+  const after = from === 'start' ? -1 : beganAfter(tailer);
+  return ({ position }) => position > after;
+}
+
+function beganAfter({ began, received }: Tailer): number {
+  return began ?? (received[0]?.position ?? 0) - 1;
+}
+
+/**
+ * Where `now` was, and which were the last events, only the service knows to the event: between
+ * what was acknowledged before the subscriber came, and what was not yet sent when it was answered.
+ */
+function startComplaints(
+  one: Visitor,
+  log: readonly Logged[],
+  wanted: readonly Logged[],
+): string[] {
+  const { tailer, acknowledgedBefore = -1, sentAtAnswer = 0 } = one;
+  const { from } = tailer.wish;
+  const after = beganAfter(tailer);
+  const unsent = log.find(({ event }) => event.payload.n >= sentAtAnswer)?.position ?? 0;
+  if (from === 'now' && (after < acknowledgedBefore || after >= unsent)) {
+    return [`now is ${after}, not ${acknowledgedBefore} to ${unsent}`];
+  }
+  if (typeof from === 'object' && 'last' in from) {
+    const upTo = (end: number): number =>
+      wanted.filter(({ position }) => position > after && position < end).length;
+    const [least, most] = [upTo(acknowledgedBefore + 1), upTo(unsent)];
+    if (least > from.last || most < Math.min(from.last, wanted.length)) {
+      return [`the last ${from.last} are ${least} to ${most}`];
+    }
+  }
+  return [];
+}
