@@ -6,13 +6,7 @@ import type { EventLog } from '../../src/commands/log.js';
 import { Workspaces } from '../../src/commands/workspaces.js';
 import { ServiceError } from '../../src/errors.js';
 import { metrics } from '../../src/metrics.js';
-import {
-  CONTEXT,
-  openBackEnds,
-  STRANGER,
-  withMethods,
-  type BackEnds,
-} from '../support/backends.js';
+import { CONTEXT, STRANGER, withMethods, withWorkspaces } from '../support/backends.js';
 import { positionsOf, range, readAll } from './sealed.js';
 
 const CONFIG = { eventBytesMax: 2000, idempotencyWindow: 50_000 };
@@ -38,22 +32,15 @@ function shown(result: EmitResult): string | number {
 }
 
 describe('Emitting', () => {
-  let backEnds: BackEnds;
   let log: EventLog;
   let workspaces: Workspaces;
   let emitter: Emitter;
   let workspace: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withWorkspaces((backEnds, opened) => {
     ({ log } = backEnds);
-    workspaces = await Workspaces.open(log, true);
+    workspaces = opened;
     emitter = new Emitter(log, workspaces, CONFIG);
-  });
-
-  after(async () => {
-    await workspaces.close();
-    await backEnds.dispose();
   });
 
   beforeEach(() => {
@@ -69,7 +56,7 @@ describe('Emitting', () => {
     new Emitter(withMethods(log, methods), workspaces, CONFIG);
 
   describe('a batch', () => {
-    it('is answered item by item, in order, and what is accepted is one run in the log', async () => {
+    it('is answered item by item, and what is accepted is one run of the log', async () => {
       const sent = [draft(0), { type: '' }, draft(1), null, draft(2), { ...draft(9), x: 1 }];
       const answers = [0, 'invalid-event', 1, 'invalid-event', 2, 'invalid-event'];
       assert.deepEqual(await emit(sent), answers);

@@ -4,32 +4,25 @@ import { mock } from 'node:test';
 import type { Context } from '../../src/commands/context.js';
 import type { EventLog } from '../../src/commands/log.js';
 import { ErrorReporter } from '../../src/commands/report.js';
-import { Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { ServiceError } from '../../src/errors.js';
 import type { Event } from '../../src/event.js';
 import { logger } from '../../src/logger.js';
 import { metrics } from '../../src/metrics.js';
-import { CONTEXT, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { CONTEXT, withMethods, withWorkspaces } from '../support/backends.js';
 import { until } from '../until.js';
 import { range, readAll } from './sealed.js';
 
 describe('An error', () => {
-  let backEnds: BackEnds;
   let log: EventLog;
   let workspaces: Workspaces;
   let reporter: ErrorReporter;
   let context: Context;
   let workspace: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withWorkspaces((backEnds, opened) => {
     ({ log } = backEnds);
-    workspaces = await Workspaces.open(log, true);
-  });
-
-  after(async () => {
-    await workspaces.close();
-    await backEnds.dispose();
+    workspaces = opened;
   });
 
   beforeEach(async () => {

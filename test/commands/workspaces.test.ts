@@ -3,22 +3,18 @@ import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
 import { Workspaces, type Workspace } from '../../src/commands/workspaces.js';
 import { until } from '../until.js';
-import { CONTEXT, Gate, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { CONTEXT, Gate, withBackEnds, withMethods } from '../support/backends.js';
 import { range, readAll, sealed } from './sealed.js';
 
 describe('Workspaces', () => {
-  let backEnds: BackEnds;
   let log: EventLog;
   let workspaces: Workspaces;
   let opened: Workspaces[];
   let id: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withBackEnds((backEnds) => {
     ({ log } = backEnds);
   });
-
-  after(() => backEnds.dispose());
 
   beforeEach(async () => {
     id = `w-${randomUUID()}`;
@@ -65,7 +61,7 @@ describe('Workspaces', () => {
       assert.deepEqual(await told(), ['workspace.created']);
     });
 
-    it('gives one that there is another configuration, in place of all of the old one', async () => {
+    it('gives one that there is another configuration, in place of the old one', async () => {
       const made = await workspaces.put(id, { redact: ['payload.a'] }, CONTEXT);
       const put = await workspaces.put(id, { fit: ['payload.b'] }, CONTEXT);
       assert.equal(put, made);
@@ -113,7 +109,7 @@ describe('Workspaces', () => {
       );
     });
 
-    it('makes none of the service’s own names, and none at all where that is not allowed', async () => {
+    it('makes none with a name of the service, and none where that is not allowed', async () => {
       const strict = await open(log, false);
       await assert.rejects(workspaces.obtain(`_${id}`, CONTEXT), missing);
       await assert.rejects(strict.obtain(id, CONTEXT), missing);
@@ -286,7 +282,7 @@ describe('Workspaces', () => {
       assert.equal(created.filter((each) => each === `${id}-2`).length, 1);
     });
 
-    it('is told of every deletion, of those before it too, but for what was made again', async () => {
+    it('is told of every deletion, of earlier ones too, but for what was made again', async () => {
       await workspaces.put(id, {}, CONTEXT);
       await workspaces.put(`${id}-2`, {}, CONTEXT);
       const deleted: string[] = [];

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, Recorded, type Position } from '../../src/event.js';
 import { DeadLetters, type DeadLetter } from '../../src/projections/deadletter.js';
 import type { EventStore } from '../../src/projections/store.js';
 import { range } from '../commands/sealed.js';
-import { CONTEXT, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { CONTEXT, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { recorded } from './recorded.js';
 
 const END = Number.MAX_SAFE_INTEGER as Position;
@@ -17,14 +17,8 @@ describe('Dead letters', () => {
   let workspace: string;
   let epoch: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
-    workspaces = await Workspaces.open(backEnds.log, true);
-  });
-
-  after(async () => {
-    await workspaces.close();
-    await backEnds.dispose();
+  withWorkspaces((...opened) => {
+    [backEnds, workspaces] = opened;
   });
 
   beforeEach(async () => {

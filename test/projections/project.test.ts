@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { seal } from '../../src/commands/fit.js';
-import { Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, type Event, type Position, type Recorded } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
@@ -15,7 +15,7 @@ import {
   sealed,
   sealedBytes,
 } from '../commands/sealed.js';
-import { CONTEXT, Gate, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { CONTEXT, Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { recordedRange } from './recorded.js';
 
@@ -28,15 +28,12 @@ describe('The projection', () => {
   let projector: Projector;
   let workspace: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
-    workspaces = await Workspaces.open(backEnds.log, true);
-    deadLetters = await DeadLetters.open(backEnds.log, backEnds.store, workspaces);
+  withWorkspaces((...opened) => {
+    [backEnds, workspaces] = opened;
   });
 
-  after(async () => {
-    await workspaces.close();
-    await backEnds.dispose();
+  before(async () => {
+    deadLetters = await DeadLetters.open(backEnds.log, backEnds.store, workspaces);
   });
 
   beforeEach(async () => {
@@ -51,6 +48,19 @@ describe('The projection', () => {
     const store = withMethods(backEnds.store, methods);
     projector = new Projector(backEnds.log, store, workspaces, deadLetters);
     projector.start();
+  };
+  /** Starts it with a store that waits before it writes the events of this test, five of them. */
+  const startHeld = async (): Promise<Gate> => {
+    const gate = new Gate();
+    start({
+      write: async (of, records) => {
+        await (of === workspace ? gate.pass() : undefined);
+        return backEnds.store.write(of, records);
+      },
+    });
+    await append(0, 5);
+    await gate.reached;
+    return gate;
   };
   const append = (from: number, to: number, of = workspace): Promise<Position> =>
     backEnds.log.append(of, numbered(from, to));
@@ -76,7 +86,7 @@ describe('The projection', () => {
         : work(of, ...args);
   };
 
-  it('carries every event of every workspace into the store, those of before and of later', async () => {
+  it('carries every event of every workspace into the store, from before and later', async () => {
     await append(0, 1000);
     start();
     await historized(999);
@@ -195,15 +205,7 @@ describe('The projection', () => {
   });
 
   it('lets no workspace wait for another', async () => {
-    const gate = new Gate();
-    start({
-      write: async (of, records) => {
-        await (of === workspace ? gate.pass() : undefined);
-        return backEnds.store.write(of, records);
-      },
-    });
-    await append(0, 5);
-    await gate.reached;
+    const gate = await startHeld();
     const other = `${workspace}-2`;
     await workspaces.put(other, {}, CONTEXT);
     await append(0, 5, other);
@@ -343,15 +345,7 @@ describe('The projection', () => {
     });
 
     it('but not of a workspace that is gone', async () => {
-      const gate = new Gate();
-      start({
-        write: async (of, records) => {
-          await (of === workspace ? gate.pass() : undefined);
-          return backEnds.store.write(of, records);
-        },
-      });
-      await append(0, 5);
-      await gate.reached;
+      const gate = await startHeld();
       await workspaces.delete(workspace, CONTEXT);
       const { next } = await backEnds.log.bounds('_system');
       await historized(next - 1, '_system');

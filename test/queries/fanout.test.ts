@@ -114,7 +114,7 @@ describe('The fan-out', () => {
   });
 
   describe('evaluates', () => {
-    it('equal filters once for an event, however they are written and however many there are', () => {
+    it('equal filters once for an event, however many and however written', () => {
       const condition = { 'payload.n': { gte: 5 } };
       const spellings: Json[] = [condition, [condition], { $not: { $not: condition } }];
       const members = range(0, 99).map((n) => joined(fanout, spellings[n % 3]!));

@@ -6,7 +6,7 @@ import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { resolveFrom, type From, type Start } from '../../src/queries/from.js';
 import { numbered, range, sealed } from '../commands/sealed.js';
-import { openBackEnds, type BackEnds } from '../support/backends.js';
+import { withBackEnds, type BackEnds } from '../support/backends.js';
 import { historize } from './history.js';
 
 describe('Where a subscription begins', () => {
@@ -14,11 +14,9 @@ describe('Where a subscription begins', () => {
   let workspace: string;
   let epoch: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withBackEnds((opened) => {
+    backEnds = opened;
   });
-
-  after(() => backEnds.dispose());
 
   beforeEach(async () => {
     workspace = `w-${randomUUID()}`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Emitter } from '../../src/commands/emit.js';
-import { Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { ServiceError } from '../../src/errors.js';
 import type { Json, Position } from '../../src/event.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
@@ -18,9 +18,9 @@ import { Subscriptions } from '../../src/queries/subscribe.js';
 import { positionsOf, range } from '../commands/sealed.js';
 import {
   CONTEXT,
-  openBackEnds,
   STRANGER,
   withMethods,
+  withWorkspaces,
   type BackEnds,
 } from '../support/backends.js';
 import { historize } from './history.js';
@@ -36,15 +36,9 @@ describe('A search', () => {
   let workspace: string;
   let epoch: string;
 
-  before(async () => {
-    backEnds = await openBackEnds();
-    workspaces = await Workspaces.open(backEnds.log, true);
+  withWorkspaces((...opened) => {
+    [backEnds, workspaces] = opened;
     emitter = new Emitter(backEnds.log, workspaces, { eventBytesMax: 2000, idempotencyWindow: 9 });
-  });
-
-  after(async () => {
-    await workspaces.close();
-    await backEnds.dispose();
   });
 
   beforeEach(async () => {

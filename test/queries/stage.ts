@@ -7,7 +7,7 @@ import { Ring } from '../../src/queries/ring.js';
 import { Subscription, type SubscriptionOptions } from '../../src/queries/subscription.js';
 import { Tail } from '../../src/queries/tail.js';
 import { numbered } from '../commands/sealed.js';
-import { withMethods, type BackEnds } from '../support/backends.js';
+import { withBackEnds, withMethods, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { Reader } from './reader.js';
 
@@ -87,4 +87,35 @@ export class Stage {
     assert.equal(this.released, 1);
     assert.equal(this.tail.fanout.size, 0);
   }
+}
+
+/**
+ * A stage for each test of a suite.
+ *
+ * @returns How a test gets one on a log with methods of its own instead.
+ */
+export function withStages(
+  use: (stage: Stage, backEnds: BackEnds) => void,
+): (methods: Partial<EventLog>) => Promise<void> {
+  let backEnds: BackEnds;
+  let stage: Stage;
+  const stageOn = async (methods: Partial<EventLog> = {}): Promise<void> => {
+    stage = await Stage.open(backEnds, methods);
+    use(stage, backEnds);
+  };
+
+  withBackEnds((opened) => {
+    backEnds = opened;
+  });
+
+  beforeEach(() => stageOn());
+
+  afterEach(() => {
+    stage.close();
+  });
+
+  return (methods) => {
+    stage.close();
+    return stageOn(methods);
+  };
 }

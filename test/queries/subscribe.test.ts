@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mock } from 'node:test';
-import { Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { Subscriptions, type Opening, type SubscribeRequest } from '../../src/queries/subscribe.js';
 import type { Subscription } from '../../src/queries/subscription.js';
 import { numbered, range, sealed } from '../commands/sealed.js';
-import { CONTEXT, openBackEnds, STRANGER, type BackEnds } from '../support/backends.js';
+import { CONTEXT, STRANGER, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { Reader } from './reader.js';
 
@@ -23,14 +23,8 @@ describe('Subscribing', () => {
   let reader: Reader;
   let openings: Opening[];
 
-  before(async () => {
-    backEnds = await openBackEnds();
-    workspaces = await Workspaces.open(backEnds.log, true);
-  });
-
-  after(async () => {
-    await workspaces.close();
-    await backEnds.dispose();
+  withWorkspaces((...opened) => {
+    [backEnds, workspaces] = opened;
   });
 
   beforeEach(() => {
@@ -125,7 +119,7 @@ describe('Subscribing', () => {
     assert.ok(reader.positions.length > 0);
   });
 
-  it('gives the tail back when it fails, when its subscriber does, and when it is closed', async () => {
+  it('gives the tail back when it or its subscriber fails, and when it is closed', async () => {
     await workspaces.put(workspace, {}, CONTEXT);
     mock.timers.enable({ apis: ['setTimeout'] });
     const leavesTail = (): void => {

@@ -1,35 +1,19 @@
 import assert from 'node:assert/strict';
-import type { EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { parseFilter } from '../../src/queries/filter.js';
 import { Subscription } from '../../src/queries/subscription.js';
 import { sealed } from '../commands/sealed.js';
-import { Gate, openBackEnds, type BackEnds } from '../support/backends.js';
+import { Gate, type BackEnds } from '../support/backends.js';
 import { Reader } from './reader.js';
-import { NEVER_MS, Stage } from './stage.js';
+import { NEVER_MS, withStages, type Stage } from './stage.js';
 
 describe('A subscription that is closed', () => {
   let backEnds: BackEnds;
   let stage: Stage;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  const stageOn = withStages((...opened) => {
+    [stage, backEnds] = opened;
   });
-
-  after(() => backEnds.dispose());
-
-  beforeEach(async () => {
-    stage = await Stage.open(backEnds);
-  });
-
-  afterEach(() => {
-    stage.close();
-  });
-
-  const stageOn = async (methods: Partial<EventLog>): Promise<void> => {
-    stage.close();
-    stage = await Stage.open(backEnds, methods);
-  };
 
   it('before it runs never reads', async () => {
     await stageOn({ read: () => assert.fail('it reads') });
@@ -106,7 +90,7 @@ describe('A subscription that is closed', () => {
     assert.deepEqual(stage.reader.told, [0]);
   });
 
-  it('by its own delivery, or by being told that it has caught up, delivers nothing more', async () => {
+  it('by a delivery, or when told that it has caught up, delivers nothing more', async () => {
     await stage.append(0, 30);
     const subscription: Subscription = stage.subscribe(BEFORE_FIRST);
     stage.reader.takes = () => {

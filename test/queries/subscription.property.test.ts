@@ -9,7 +9,7 @@ import { parseFilter } from '../../src/queries/filter.js';
 import { Subscription } from '../../src/queries/subscription.js';
 import { Tails } from '../../src/queries/tails.js';
 import { range, sealed } from '../commands/sealed.js';
-import { openBackEnds, type BackEnds } from '../support/backends.js';
+import { withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
 import { Reader } from './reader.js';
@@ -91,11 +91,9 @@ function slowReader(pauses: readonly number[]): Reader {
 describe('Subscriptions', () => {
   let backEnds: BackEnds;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withBackEnds((opened) => {
+    backEnds = opened;
   });
-
-  after(() => backEnds.dispose());
 
   it('miss nothing and repeat nothing, wherever they begin, however slow they are', async () => {
     await fc.assert(

@@ -1,36 +1,20 @@
 import assert from 'node:assert/strict';
-import type { EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { range, sealed } from '../commands/sealed.js';
-import { Gate, openBackEnds, type BackEnds } from '../support/backends.js';
+import { Gate, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
 import { Reader } from './reader.js';
-import { NEVER_MS, Stage } from './stage.js';
+import { NEVER_MS, withStages, type Stage } from './stage.js';
 
 describe('A subscription', () => {
   let backEnds: BackEnds;
   let stage: Stage;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  const stageOn = withStages((...opened) => {
+    [stage, backEnds] = opened;
   });
-
-  after(() => backEnds.dispose());
-
-  beforeEach(async () => {
-    stage = await Stage.open(backEnds);
-  });
-
-  afterEach(() => {
-    stage.close();
-  });
-
-  const stageOn = async (methods: Partial<EventLog>): Promise<void> => {
-    stage.close();
-    stage = await Stage.open(backEnds, methods);
-  };
 
   it('delivers what there is, says that it has caught up, then delivers what comes', async () => {
     await stage.append(0, 30);

@@ -7,7 +7,7 @@ import { parseFilter } from '../../src/queries/filter.js';
 import { Ring } from '../../src/queries/ring.js';
 import { Tail, type Stretch } from '../../src/queries/tail.js';
 import { numbered, positionsOf, range, sealed } from '../commands/sealed.js';
-import { openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
 import { Reader } from './reader.js';
@@ -20,11 +20,9 @@ describe('A tail', () => {
   let started: Tail[];
   let reads: number;
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withBackEnds((opened) => {
+    backEnds = opened;
   });
-
-  after(() => backEnds.dispose());
 
   beforeEach(async () => {
     workspace = `w-${randomUUID()}`;
@@ -96,7 +94,7 @@ describe('A tail', () => {
     assert.deepEqual([tail.workspace, tail.epoch, tail.head], [workspace, epoch, BEFORE_FIRST]);
   });
 
-  it('leads from anywhere to the head without a gap, and reads no more at once than it may', async () => {
+  it('leads from anywhere to the head without a gap, by reads of bounded size', async () => {
     for (const begin of range(0, 20)) {
       await append(5 * begin, 5 * begin + 5);
     }
@@ -215,7 +213,7 @@ describe('A tail', () => {
     assert.deepEqual(await walk(tail, -1), range(0, 6));
   });
 
-  it('is over when its workspace is, for all who listen or wait, and for those who come later', async () => {
+  it('is over when its workspace is, for all who listen, wait, or come later', async () => {
     const tail = await start();
     const codes: string[] = [];
     const listen = (): (() => void) => tail.onFailed(({ code }: ServiceError) => codes.push(code));

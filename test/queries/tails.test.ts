@@ -6,7 +6,7 @@ import type { Position } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { Tails } from '../../src/queries/tails.js';
 import { numbered, positionsOf, range } from '../commands/sealed.js';
-import { Gate, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import { Gate, withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 
 const CONFIG = { ringBytesMax: 1_000_000, readBytes: 2000, positionSeconds: 3600 };
 const LINGER_MS = 30_000;
@@ -18,11 +18,9 @@ describe('The tails of a node', () => {
   let follows: number;
   let bounds: EventLog['bounds'];
 
-  before(async () => {
-    backEnds = await openBackEnds();
+  withBackEnds((opened) => {
+    backEnds = opened;
   });
-
-  after(() => backEnds.dispose());
 
   beforeEach(async () => {
     workspace = `w-${randomUUID()}`;
@@ -45,7 +43,7 @@ describe('The tails of a node', () => {
 
   const counted = async (): Promise<number> => (await metrics.tails.get()).values[0]!.value;
 
-  it('are one for all who ask for a workspace, at once or later, at the head of its log', async () => {
+  it('are one for all who ask for a workspace, at once or later, and at its head', async () => {
     await backEnds.log.append(workspace, numbered(0, 5));
     const before = await counted();
     const acquired = await Promise.all(range(0, 5).map(() => tails.acquire(workspace)));

@@ -1,5 +1,6 @@
 import { openEmbeddedLog, type EmbeddedLog } from '../../src/commands/log.embedded.js';
 import type { Context } from '../../src/commands/context.js';
+import { Workspaces } from '../../src/commands/workspaces.js';
 import { setLevel } from '../../src/logger.js';
 import type { EventStore } from '../../src/projections/store.js';
 import { openSqliteStore } from '../../src/projections/store.sqlite.js';
@@ -39,6 +40,35 @@ export async function openBackEnds(): Promise<BackEnds> {
     };
   };
   return open();
+}
+
+/** Opens back ends before the tests of a suite, hands them over, and removes them in the end. */
+export function withBackEnds(use: (backEnds: BackEnds) => void): void {
+  let opened: BackEnds;
+
+  before(async () => {
+    opened = await openBackEnds();
+    use(opened);
+  });
+
+  after(() => opened.dispose());
+}
+
+/** As `withBackEnds`, with the workspaces folded from the log. */
+export function withWorkspaces(use: (backEnds: BackEnds, workspaces: Workspaces) => void): void {
+  let opened: BackEnds;
+  let folded: Workspaces;
+
+  before(async () => {
+    opened = await openBackEnds();
+    folded = await Workspaces.open(opened.log, true);
+    use(opened, folded);
+  });
+
+  after(async () => {
+    await folded.close();
+    await opened.dispose();
+  });
 }
 
 /** Whoever may do everything. */
