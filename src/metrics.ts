@@ -22,11 +22,16 @@ export function lagMeasuredBy(measure: () => Promise<Lag>): void {
   measureLag = measure;
 }
 
-/** All metrics are collected at once, so that one measurement serves those that show the lag. */
+/**
+ * All metrics are collected at once, so that one measurement serves those that show the lag. A log
+ * that cannot tell it must not take the other metrics along: then they are needed most.
+ */
 function lag(): Promise<Lag> {
-  measuring ??= measureLag().finally(() => {
-    measuring = undefined;
-  });
+  measuring ??= measureLag()
+    .catch(() => ({ events: NaN, seconds: NaN }))
+    .finally(() => {
+      measuring = undefined;
+    });
   return measuring;
 }
 

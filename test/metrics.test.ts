@@ -46,6 +46,14 @@ describe('The metrics', () => {
     assert.equal(asked, 1);
   });
 
+  it('are there also when nobody can tell the lag', async () => {
+    lagMeasuredBy(() => Promise.reject(new Error('the log does not answer')));
+    const lines = ['projection_lag_events Nan', 'projection_lag_seconds Nan'];
+    assert.deepEqual(await scraped('projection_lag_'), lines);
+    lagMeasuredBy(lag(1, 0));
+    assert.deepEqual(await scraped('projection_lag_events'), ['projection_lag_events 1']);
+  });
+
   it('tell how many events were handed to the subscribers of each transport', async () => {
     const before = { ...delivered };
     try {
