@@ -18,7 +18,8 @@ const checkpointBytes = 8 * KIB * KIB;
 
 /**
  * Where the disk cannot copy as fast as commits come, they have to wait: here. Where the WAL cannot
- * begin anew because somebody reads the file, a backup say, they wait once more after as much again.
+ * begin anew because somebody reads the file, a backup say, they wait once more after as much
+ * again.
  */
 const walBytesMax = 64 * KIB * KIB;
 
@@ -32,7 +33,9 @@ export class LogFile {
   readonly #checkpointer: Thread<Checkpointer>;
   readonly #turns: Turns;
   #walBytes = 0;
-  /** How large the WAL may be before it is tried again to begin it anew, and before commits wait. */
+  /**
+   * How large the WAL may be before it is tried again to begin it anew, and before commits wait.
+   */
   #checkpointAt = checkpointBytes;
   #waitAt = walBytesMax;
   #checkpointing = false;

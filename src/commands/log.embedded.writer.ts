@@ -18,8 +18,8 @@ const schema = new URL('../../../schemas/log.sql', import.meta.url);
 const schemaVersion = 1;
 
 /**
- * How long a restart of the WAL waits for a read that still uses it: one of ours takes a few ms, and
- * for the backup of another process no commit should have to wait.
+ * How long a restart of the WAL waits for a read that still uses it: one of ours takes a few ms,
+ * and for the backup of another process no commit should have to wait.
  */
 const busyMsMax = 100;
 
@@ -144,8 +144,8 @@ const api = {
   }),
   purge: transaction(purge),
   /**
-   * Copies the rest of the WAL into the file and has the next commit write it from its start; `false`
-   * where a reader is in the way.
+   * Copies the rest of the WAL into the file and has the next commit write it from its start;
+   * `false` where a reader is in the way.
    */
   restartWal: guarded(() => {
     const [{ busy }] = db.pragma('wal_checkpoint(RESTART)') as [{ busy: number }];

@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
-/** The path of a file in `schemas/`, wherever the service was started from. */
-export function schemaFile(name: string): URL {
-  return new URL(`../../../schemas/${name}`, import.meta.url);
-}
-
 function contract(name: string): Record<string, unknown> {
-  return parse(readFileSync(schemaFile(name), 'utf8')) as Record<string, unknown>;
+  const file = new URL(`../../../schemas/${name}`, import.meta.url);
+  return parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
 }
 
 /** The HTTP API: routes, requests and the schema of an event, all from one file. */

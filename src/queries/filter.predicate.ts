@@ -22,7 +22,9 @@ export function compile(filter: Filter): Test {
   return testOf(filter.root);
 }
 
-/** Reads the texts of the scalars at a field: what an `in` is true of, when one of them is listed. */
+/**
+ * Reads the texts of the scalars at a field: what an `in` is true of, when one of them is listed.
+ */
 export function textsAt(field: string): (recorded: Recorded) => string[] {
   let found: string[] = [];
   const collect = someAt(field, (value) => {

@@ -1,6 +1,8 @@
 import { Agent, request } from 'node:http';
 
-/** Emits as fast as a server takes it, over HTTP, in batches or as lines; prints events a second. */
+/**
+ * Emits as fast as a server takes it, over HTTP, in batches or as lines; prints events a second.
+ */
 interface Emitting {
   readonly url: string;
   readonly format: 'batch' | 'lines';

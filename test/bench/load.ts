@@ -35,7 +35,9 @@ let measuring = false;
 let received = 0;
 let sent = 0;
 
-/** About 400 bytes, the same for both: the service’s own envelope is what a bare server is given. */
+/**
+ * About 400 bytes, the same for both: the service’s own envelope is what a bare server is given.
+ */
 function message(n: number): string {
   const payload = `{"at":"${now()}","n":${String(n)},"text":"${TEXT}"}`;
   if (load.kind === 'service') {
@@ -46,7 +48,8 @@ function message(n: number): string {
     '"id":"01a20a2a-e1f7-7490-9b2a-962bf25fee4b","type":"bench.tick","workspaceId":"bench",' +
     '"time":"2026-01-01T00:00:00.000Z","createdAt":"2026-01-01T00:00:00.000Z",' +
     '"source":{"workspaceId":"bench","correlationId":"66949ccf-fc84-4a17-86db-b7573372a7e2",' +
-    `"connectionId":"4a57462f-c333-46b0-b877-6c5fe9e771b5","host":"127.0.0.1:3000"},"payload":${payload}}}`
+    '"connectionId":"4a57462f-c333-46b0-b877-6c5fe9e771b5","host":"127.0.0.1:3000"},' +
+    `"payload":${payload}}}`
   );
 }
 
@@ -65,7 +68,9 @@ function send(emitter: RawSocket): void {
   emitter.send(message(sent++));
 }
 
-/** Calls `tick` every millisecond for some seconds; resolves with how many seconds it really took. */
+/**
+ * Calls `tick` every millisecond for some seconds; resolves with how many seconds it really took.
+ */
 function during(seconds: number, tick: (elapsed: number) => void): Promise<number> {
   const began = performance.now();
   return new Promise((resolve) => {

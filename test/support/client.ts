@@ -8,7 +8,6 @@ export interface Reply {
   readonly status: number;
   readonly headers: Headers;
   // Any: tests look into answers of every shape, and assert on what they find.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly body: any;
 }
 
@@ -61,7 +60,6 @@ export function emit(
 export interface Frame {
   readonly op: string;
   // As above: frames are of every shape.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly [field: string]: any;
 }
 
@@ -131,7 +129,6 @@ export interface SseMessage {
   readonly event: string;
   readonly id: string | undefined;
   // As above.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly data: any;
 }
 

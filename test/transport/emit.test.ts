@@ -76,7 +76,7 @@ describe('Emitting over HTTP', () => {
     assert.match(cursor, /-2499$/);
   });
 
-  it('tells the first hundred lines of a stream that are wrong, and counts the others', async () => {
+  it('tells the first hundred wrong lines of a stream, and counts the others', async () => {
     const lines = Array.from({ length: 300 }, (_, n) => {
       return n % 2 === 0 ? JSON.stringify(draft(n)) : '{"type":3}';
     });
