@@ -5,12 +5,12 @@ import { positionOf } from './tailer.js';
 
 /** An event in the log, with what the tests look at. */
 export interface Logged extends Seen {
+  readonly cursor: string;
   readonly event: {
     readonly id: string;
     readonly type: string;
     readonly createdAt: string;
     // Any: each test has payloads of its own.
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     readonly payload: any;
   };
 }
@@ -72,5 +72,5 @@ export async function searchAll(
 }
 
 function logged({ position, event }: Given): Logged {
-  return { position: positionOf(position), id: event.id, event };
+  return { cursor: position, position: positionOf(position), id: event.id, event };
 }
