@@ -34,7 +34,7 @@ describe('The source of an event', () => {
     assert.equal(answered, 'order-7:retry.1');
   });
 
-  it('has the trace id where it has no correlation id, and the trace context as sent', async () => {
+  it('has the trace id in place of a correlation id, and the trace context as sent', async () => {
     const { source, answered } = await sourceWith({ traceparent: TRACEPARENT });
     assert.equal(source.correlationId, TRACE);
     assert.equal(source.traceparent, TRACEPARENT);
