@@ -55,9 +55,15 @@ export interface NodeProcess {
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** @throws Error with what the process printed, when it ends before it listens. */
-export async function spawnNode(env: Record<string, string>): Promise<NodeProcess> {
-  const child = spawn(process.execPath, [MAIN], {
+/**
+ * @param args What Node runs, where it is not the service as it is.
+ * @throws Error with what the process printed, when it ends before it listens.
+ */
+export async function spawnNode(
+  env: Record<string, string>,
+  args: readonly string[] = [MAIN],
+): Promise<NodeProcess> {
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, PORT: '0', LOG_LEVEL: 'warn', DRAIN_SECONDS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
