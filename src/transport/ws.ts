@@ -23,6 +23,9 @@ import {
 import { FrameSocket, subscriberOn } from './framesocket.js';
 import { itemError, itemResult } from './respond.js';
 
+/** What an event is answered with at most, as a rule: small events that are refused are outweighed. */
+const RESULT_BYTES = 128;
+
 /**
  * One WebSocket to one workspace: emits in the order of its frames, and any number of
  * subscriptions.
@@ -37,8 +40,9 @@ export class Connection {
   readonly #heartbeat: NodeJS.Timeout;
   readonly closed: Promise<void>;
   #nextSubscription = 1;
-  /** Bytes of emit frames that are not yet answered. */
+  /** Bytes of emit frames that are not yet answered, and of their answers. */
   #inflightBytes = 0;
+  #awaitsDrain = false;
   #alive = true;
 
   constructor(
@@ -98,6 +102,7 @@ export class Connection {
     } catch (error) {
       this.#fail(error, id);
     }
+    this.#throttle();
   }
 
   async #handle(frame: ClientFrame, size: number): Promise<void> {
@@ -117,13 +122,13 @@ export class Connection {
   async #emit({ id, events }: EmitFrame, size: number): Promise<void> {
     const { config, emitter } = this.#service;
     assertBatch(events, config.batchEventsMax);
-    this.#inflightBytes += size;
-    this.#throttle();
+    const inflight = size + events.length * RESULT_BYTES;
+    this.#inflightBytes += inflight;
     try {
       const { epoch, results } = await emitter.emit(this.#workspace, events, this.#context);
       this.#out.send({ op: 'emitted', id, results: results.map((r) => itemResult(epoch, r)) });
     } finally {
-      this.#inflightBytes -= size;
+      this.#inflightBytes -= inflight;
       this.#throttle();
     }
   }
@@ -132,9 +137,13 @@ export class Connection {
   #throttle(): void {
     if (this.#out.isFull) {
       this.#ws.pause();
-      void this.#out.ready().then(() => {
-        this.#throttle();
-      });
+      if (!this.#awaitsDrain) {
+        this.#awaitsDrain = true;
+        void this.#out.ready().then(() => {
+          this.#awaitsDrain = false;
+          this.#throttle();
+        });
+      }
     } else if (this.#inflightBytes > this.#service.config.inflightBytesMax) {
       this.#ws.pause();
     } else if (this.#ws.isPaused) {
