@@ -31,7 +31,11 @@ export async function startNode(settings: Partial<Config> = {}): Promise<TestNod
   const service = await openService(config, (error) => {
     throw error;
   });
-  const listening = await listen(service);
+  const listening = await listen(service).catch(async (error: unknown) => {
+    await service.close();
+    await folder?.remove();
+    throw error;
+  });
   return {
     url: listening.url,
     service,
