@@ -91,8 +91,17 @@ function slowReader(pauses: readonly number[]): Reader {
 describe('Subscriptions', () => {
   let backEnds: BackEnds;
 
+  /** What a test has opened, and would keep the process going if it failed. */
+  const closing: { close(): void }[] = [];
+
   withBackEnds((opened) => {
     backEnds = opened;
+  });
+
+  afterEach(() => {
+    closing.splice(0).forEach((each) => {
+      each.close();
+    });
   });
 
   it('miss nothing and repeat nothing, wherever they begin, however slow they are', async () => {
@@ -128,6 +137,7 @@ describe('Subscriptions', () => {
       await backEnds.log.trim(workspace, (historized + 1) as Position);
     }
     const tails = new Tails(backEnds.log, backEnds.store, { ...sizes, positionSeconds: 3600 });
+    closing.push(tails);
     const open = async (wish: Drawn<typeof subscriber>): Promise<Opened> => {
       const reader = slowReader(wish.pauses);
       const tail = await tails.acquire(workspace);
@@ -174,6 +184,7 @@ describe('Subscriptions', () => {
         }
       },
     });
+    closing.push(stage);
     stage.reader.takes = () => false;
     const subscription = stage.subscribe(BEFORE_FIRST);
     const running = subscription.run();
@@ -198,6 +209,5 @@ describe('Subscriptions', () => {
     open();
     await stage.received(100);
     await stage.closes(subscription, running);
-    stage.close();
   });
 });
