@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { ServerResponse } from 'node:http';
 import { mock } from 'node:test';
 import { FrameSocket } from '../../src/transport/framesocket.js';
 import { emit, request, Socket } from '../support/client.js';
 import { startNode, type TestNode } from '../support/node.js';
+import { open, request as rawRequest } from '../support/raw.js';
 import { until } from '../until.js';
 
 /** More than all the buffers on the way hold, those of the system among them. */
 const ANSWER_BYTES = 40_000_000;
+
+const LINES = 'application/x-ndjson';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
@@ -87,4 +91,32 @@ describe('A client that reads nothing', () => {
       events,
     );
   }).timeout(60_000);
+
+  for (const type of ['text/event-stream', LINES]) {
+    it(`gets ${type} no faster than it reads, and whole`, async () => {
+      const lines = upTo(ANSWER_BYTES / 500_000);
+      const text = 'x'.repeat(500_000);
+      const workspace = type.replaceAll(/\W/g, '-');
+      for (const n of lines) {
+        await emit(node.url, workspace, [{ type: 'n', payload: { n, text } }]);
+      }
+      const written = mock.method(ServerResponse.prototype, 'write');
+      const client = open(node.url);
+      client.pause();
+      const target = `/v2/workspaces/${workspace}/events?${type === LINES ? '' : 'from=start'}`;
+      client.write(rawRequest('GET', target, { Accept: type }));
+      const count = await stalled(() => written.mock.callCount());
+      assert.ok(count < lines.length, `all ${count} were held in memory`);
+      let received = '';
+      client.on('data', (part) => {
+        received += part.toString('latin1');
+      });
+      client.resume();
+      const last = `"n":${lines.length - 1},"text":"${text}"`;
+      await until('all have come', () => received.includes(last));
+      const found = [...received.matchAll(/"payload":\{"n":(\d+)/g)].map(([, n]) => Number(n));
+      assert.deepEqual(found, lines);
+      client.destroy();
+    }).timeout(60_000);
+  }
 });

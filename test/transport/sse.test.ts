@@ -83,6 +83,18 @@ describe('Server-Sent Events', () => {
     }
   });
 
+  it('begin with the last, or at a time', async () => {
+    await emit(node.url, 'begin', drafts(0, 5));
+    for (const [from, expected] of [
+      ['last:2', [3, 4]],
+      ['2001-01-15T08:30:00Z', [0, 1, 2, 3, 4]],
+      ['2100-01-01T00:00:00Z', []],
+      ['now', []],
+    ] as const) {
+      assert.deepEqual(numbers(await read('begin', { from }, caughtUp)), expected, from);
+    }
+  });
+
   it('tell that the position of a browser is lost, and go on with what there is', async () => {
     await emit(node.url, 'lost', drafts(0, 2));
     const headers = { 'Last-Event-ID': 'aaaaaaaa-7' };
