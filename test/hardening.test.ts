@@ -131,6 +131,9 @@ function assertMet(said: Said, met: Met): void {
     assert.deepEqual(said, met);
   } else if ('op' in met) {
     assert.ok('message' in said && said.message.op === met.op, JSON.stringify(said));
+    for (const [field, value] of Object.entries(met.tells ?? {})) {
+      assert.deepEqual(said.message[field], value);
+    }
   } else {
     assert.ok('message' in said, JSON.stringify(said));
     const { op, code, message, id } = said.message;

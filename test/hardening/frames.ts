@@ -16,7 +16,7 @@ export type Met =
   | { readonly error: ErrorCode; readonly says: RegExp; readonly id?: unknown }
   | { readonly closed: number }
   | { readonly refused: number; readonly code: ErrorCode; readonly says: RegExp }
-  | { readonly op: string };
+  | { readonly op: string; readonly tells?: Readonly<Record<string, unknown>> };
 
 const handshakes: readonly (readonly [
   attack: string,
@@ -369,7 +369,7 @@ export const FRAME_ATTACKS: readonly FrameAttack[] = [
   {
     attack: 'A cursor is of another workspace.',
     frames: subscribe({ from: { position: 'aaaaaaaa-1' } }),
-    met: { op: 'subscribed' },
+    met: { op: 'subscribed', tells: { recovered: false, reason: 'other-epoch' } },
   },
 ];
 

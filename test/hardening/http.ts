@@ -32,6 +32,11 @@ export const HTTP_ATTACKS: readonly Attack[] = [
     says: /Invalid HTTP version/,
   },
   {
+    attack: 'A client is from before there were hosts.',
+    bytes: Buffer.from(`GET ${HEALTH} HTTP/1.0\r\n\r\n`),
+    status: 200,
+  },
+  {
     attack: 'Lines end with a line feed alone, which proxies read in different ways.',
     bytes: Buffer.from(`GET ${HEALTH} HTTP/1.1\nHost: localhost\n\n`),
     status: 400,
