@@ -23,7 +23,9 @@ import {
 import { FrameSocket, subscriberOn } from './framesocket.js';
 import { itemError, itemResult } from './respond.js';
 
-/** What an event is answered with at most, as a rule: small events that are refused are outweighed. */
+/**
+ * What an event is answered with at most, as a rule: small events that are refused are outweighed.
+ */
 const RESULT_BYTES = 128;
 
 /**

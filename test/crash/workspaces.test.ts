@@ -13,7 +13,9 @@ const KILLS = 5;
 const WORKSPACES = 12;
 const EVENTS = 50;
 
-/** Whose data a file has, and how much of it is nobody’s. What is being cleared away has no name. */
+/**
+ * Whose data a file has, and how much of it is nobody’s. What is being cleared away has no name.
+ */
 const CONTENTS = {
   'log.sqlite': {
     names: 'SELECT workspace FROM logs',

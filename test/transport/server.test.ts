@@ -66,7 +66,7 @@ describe('The server', () => {
     await node.stop();
   });
 
-  it('tells browsers before a request whether it may be made, and what of the answer to show', async () => {
+  it('tells browsers before a request whether it may be made, and what they may read', async () => {
     const node = await startNode({ corsOrigins: [APP] });
     const preflight = async (Origin: string): Promise<Headers> => {
       const response = await fetch(eventsUrl(node.url, 'w'), {

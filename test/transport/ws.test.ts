@@ -107,7 +107,7 @@ describe('A WebSocket', () => {
       await Promise.all(subscriptions.map((name, n) => received(name, [n, n + 1])));
     });
 
-    it('gets nothing more from a subscription that it ends, and goes on with the others', async () => {
+    it('gets no more from a subscription that it ends, and goes on with the others', async () => {
       const one = await socket.ask({ op: 'subscribe' });
       const other = await socket.ask({ op: 'subscribe' });
       await emit(node.url, workspace, drafts(0, 2));
