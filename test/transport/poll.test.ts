@@ -92,6 +92,7 @@ describe('A long poll', () => {
     await emit(node.url, 'pages', drafts(0, 25));
     const seen: number[] = [];
     let answer = await poll('pages', { from: 'start', limit: '10' });
+    assert.equal(answer.events.length, 10);
     const caughtUp: boolean[] = [];
     for (; answer.events.length > 0; answer = await poll('pages', { after: answer.cursor })) {
       seen.push(...numbers(answer));
@@ -113,6 +114,7 @@ describe('A long poll', () => {
       if (answer.events.length === 0) {
         break;
       }
+      assert.ok(answer.events.length <= 4);
       seen.push(...numbers(answer));
       query = { after: answer.cursor };
     }
