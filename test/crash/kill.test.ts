@@ -5,9 +5,8 @@ import { faults } from '../support/sequence.js';
 import { Tailer } from '../support/tailer.js';
 import { until } from '../until.js';
 import { CrashingNode } from './node.js';
-import { Producer } from './producer.js';
+import { Producer, WORKSPACE } from './producer.js';
 
-const WORKSPACE = 'crash';
 const TRANSPORTS = ['ws', 'sse', 'poll'] as const;
 const KILLS = 30;
 

@@ -41,7 +41,7 @@ export class CrashingNode {
     return this.url;
   }
 
-  /** As a power cut would end it: it can do nothing more. */
+  /** Ends it at once: what it has not handed to the system is gone. */
   async kill(): Promise<void> {
     const ending = this.#process;
     this.#process = undefined;

@@ -23,7 +23,7 @@ type Send = (
   answered: (results: readonly Result[]) => void,
 ) => Promise<void>;
 
-const WORKSPACE = 'crash';
+export const WORKSPACE = 'crash';
 const FRAME_EVENTS = 5;
 
 /** How events are sent, and how many at most before all of them are answered. */

@@ -4,7 +4,8 @@ import { spawnNode, startNode, temporaryFolder } from '../support/node.js';
 import { seed } from '../support/random.js';
 import { Tail, type Stretch } from '../../src/queries/tail.js';
 import { until } from '../until.js';
-import { complaints, storm } from './storm.js';
+import { complaints } from './complaints.js';
+import { storm } from './storm.js';
 
 /** So little that subscribers have to read the log, and meet the live ones, all the time. */
 const TIGHT = { ringBytesMax: 64 * 1024, readBytes: 16 * 1024 };

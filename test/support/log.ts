@@ -48,9 +48,9 @@ async function pollAll(url: string, workspace: string): Promise<Logged[]> {
 }
 
 /**
- * All that a search finds, newest first, once everything up to a cursor is searchable.
+ * All that a search finds, newest first.
  *
- * @param waitFor In seconds, how long the projection may take.
+ * @param waitFor The cursor up to which everything is to be searchable first.
  */
 export async function searchAll(
   url: string,
