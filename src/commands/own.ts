@@ -1,6 +1,6 @@
 import { uuidv7 } from '../uuid.js';
 import type { Event, EventError, JsonObject, Sealed } from '../event.js';
-import { sourceOf, type Context } from './context.js';
+import { sealedSource, type Context } from './context.js';
 import { seal } from './fit.js';
 
 interface Own {
@@ -20,7 +20,7 @@ export function ownEvent(
   context: Context,
 ): Sealed {
   const createdAt = new Date(acceptedAt).toISOString();
-  const source = sourceOf(context, workspaceId);
+  const { source, json } = sealedSource(context, workspaceId);
   const event: Event = {
     id: uuidv7(),
     type,
@@ -31,5 +31,5 @@ export function ownEvent(
     payload,
     ...(error && { error }),
   };
-  return seal(event, JSON.stringify(source));
+  return seal(event, json);
 }
