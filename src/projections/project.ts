@@ -16,7 +16,7 @@ const RETRY_MS_MAX = 10_000;
  * Between two writes of one workspace, so that a steady flow is written in batches: each costs the
  * store a transaction, and the emits and deliveries of the node the processor time of it.
  */
-const GATHER_MS = 20;
+const GATHER_MS = 100;
 /** A read of so many is the sign of a backlog, which is worked off without a pause. */
 const BACKLOG_EVENTS = 200;
 

@@ -13,7 +13,7 @@ const BATCH_EVENTS = 100;
 const CONNECTIONS = 8;
 /** Long enough that the stream itself is measured, not its beginning and end. */
 const LINES_CHUNKS = 200;
-const WARM_SECONDS = 1;
+const WARM_SECONDS = 2;
 
 const { url, format, seconds } = JSON.parse(process.argv[2] ?? '{}') as Emitting;
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });

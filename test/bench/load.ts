@@ -7,7 +7,7 @@ import { ageMs, now, percentile, RawSocket } from './frames.js';
  */
 interface Load {
   readonly url: string;
-  readonly kind: 'service' | 'broadcast';
+  readonly kind: 'service' | 'broadcast' | 'durable';
   readonly subscribers: number;
   readonly rate?: number;
   readonly seconds: number;
@@ -22,11 +22,18 @@ export interface Measured {
   readonly missing: number;
 }
 
+/**
+ * First as many events as go, for so long or up to so many: by then both servers run compiled code.
+ * Then a pause, in which the service’s projection catches up.
+ */
 const WARM_SECONDS = 2;
-/** Few enough to leave no queue to speak of, enough to keep a server busy. */
+const WARM_EVENTS = 5_000;
+const PAUSE_SECONDS = 1;
+const WARM_WINDOW = 100;
+/** Events under way: few enough to leave no queue to speak of, enough to keep a server busy. */
 const WINDOW = 2_000;
 const TICK_MS = 1;
-const SETTLE_MS = 1_500;
+const SETTLE_SECONDS = 0.5;
 const TEXT = 'x'.repeat(80);
 
 const load = JSON.parse(process.argv[2] ?? '{}') as Load;
@@ -96,29 +103,34 @@ async function run(): Promise<void> {
     }
   }
   const emitter = await RawSocket.open(address, () => undefined);
-  const { rate } = load;
-  const emitFor = (seconds: number): Promise<number> => {
-    let due = 0;
-    return during(seconds, (elapsed) => {
-      if (rate === undefined) {
-        while (sent - received / load.subscribers < WINDOW) {
-          send(emitter);
-        }
-        return;
-      }
-      for (; due < elapsed * rate; due++) {
-        send(emitter);
-      }
-    });
+  const fill = (window: number): void => {
+    while (sent - received / load.subscribers < window) {
+      send(emitter);
+    }
   };
-  await emitFor(WARM_SECONDS);
+  await during(WARM_SECONDS, () => {
+    if (sent < WARM_EVENTS) {
+      fill(WARM_WINDOW);
+    }
+  });
+  await during(PAUSE_SECONDS, () => undefined);
+  const { rate } = load;
+  let due = 0;
   const before = received;
   measuring = true;
-  const seconds = await emitFor(load.seconds);
+  const seconds = await during(load.seconds, (elapsed) => {
+    if (rate === undefined) {
+      fill(WINDOW);
+      return;
+    }
+    for (; due < elapsed * rate; due++) {
+      send(emitter);
+    }
+  });
   const delivered = received - before;
   measuring = rate !== undefined;
   const expected = sent * load.subscribers;
-  await during(SETTLE_MS / 1000, () => undefined);
+  await during(SETTLE_SECONDS, () => undefined);
   latencies.sort((a, b) => a - b);
   const measured: Measured = {
     deliveriesPerSecond: delivered / seconds,

@@ -11,7 +11,7 @@ import type { Measured } from './load.js';
  * `npm run bench` runs all of it; `npm run bench -- deliver` one part (deliver, most, emit).
  */
 const ROUNDS = 3;
-const SECONDS = 5;
+const SECONDS = 3;
 
 interface Workload {
   readonly name: string;
@@ -47,8 +47,8 @@ async function service(): Promise<Running> {
   };
 }
 
-async function broadcast(): Promise<Running> {
-  const child = spawn(process.execPath, [script('broadcast')], {
+async function broadcast(kind: 'broadcast' | 'durable'): Promise<Running> {
+  const child = spawn(process.execPath, [script('broadcast'), kind], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
@@ -78,8 +78,10 @@ async function measure<T>(name: string, argument: unknown): Promise<T> {
   return JSON.parse(output) as T;
 }
 
-async function deliver(kind: 'service' | 'broadcast', workload: Workload): Promise<Measured> {
-  const running = await (kind === 'service' ? service() : broadcast());
+type Kind = 'service' | 'broadcast' | 'durable';
+
+async function deliver(kind: Kind, workload: Workload): Promise<Measured> {
+  const running = await (kind === 'service' ? service() : broadcast(kind));
   try {
     const { subscribers, rate } = workload;
     const load = { url: running.url, kind, subscribers, rate, seconds: SECONDS };
@@ -110,21 +112,26 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-/** Both sides in turns; the ratio is the median of the ratios of each turn. */
+/** All sides in turns; a ratio is the median of the ratios of each turn. */
 async function compare(
+  name: string,
+  told: (value: number) => string,
   ours: () => Promise<number>,
-  bare: () => Promise<number>,
-): Promise<{ ours: number; bare: number; ratio: number }> {
-  const pairs: { ours: number; bare: number }[] = [];
+  ...baselines: readonly (() => Promise<number>)[]
+): Promise<void> {
+  const turns: { ours: number; bare: number[] }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const baseline = await bare();
-    pairs.push({ bare: baseline, ours: await ours() });
+    const bare: number[] = [];
+    for (const baseline of baselines) {
+      bare.push(await baseline());
+    }
+    turns.push({ bare, ours: await ours() });
   }
-  return {
-    ours: median(pairs.map((pair) => pair.ours)),
-    bare: median(pairs.map((pair) => pair.bare)),
-    ratio: median(pairs.map((pair) => pair.ours / pair.bare)),
-  };
+  const cells = baselines.flatMap((_, index) => [
+    told(median(turns.map(({ bare }) => bare[index]!))),
+    median(turns.map((turn) => turn.ours / turn.bare[index]!)).toFixed(2),
+  ]);
+  row(name, told(median(turns.map((turn) => turn.ours))), ...cells);
 }
 
 function row(...cells: readonly string[]): void {
@@ -135,7 +142,11 @@ function rate(value: number): string {
   return `${Math.round(value).toLocaleString('en')}/s`;
 }
 
-async function p99(kind: 'service' | 'broadcast', workload: Workload): Promise<number> {
+function ms(value: number): string {
+  return `${value.toFixed(2)} ms`;
+}
+
+async function p99(kind: Kind, workload: Workload): Promise<number> {
   const measured = await deliver(kind, workload);
   if (measured.missing !== 0) {
     throw new Error(`${kind} has not delivered ${String(measured.missing)} events`);
@@ -143,33 +154,34 @@ async function p99(kind: 'service' | 'broadcast', workload: Workload): Promise<n
   return measured.p99;
 }
 
+async function most(kind: Kind): Promise<number> {
+  return (await deliver(kind, MOST)).deliveriesPerSecond;
+}
+
 const part = process.argv[2];
 
-row('what', 'workspace-events', 'bare', 'ratio');
-row('---', '---', '---', '---');
+row('what', 'workspace-events', 'bare', 'ratio', 'bare, durable', 'ratio');
+row(...Array<string>(6).fill('---'));
 if (part === undefined || part === 'deliver') {
   for (const workload of WORKLOADS) {
-    const { ours, bare, ratio } = await compare(
+    await compare(
+      `p99 of delivery, ${workload.name}`,
+      ms,
       () => p99('service', workload),
       () => p99('broadcast', workload),
+      () => p99('durable', workload),
     );
-    const ms = (value: number): string => `${value.toFixed(2)} ms`;
-    row(`p99 of delivery, ${workload.name}`, ms(ours), ms(bare), ratio.toFixed(2));
   }
 }
 if (part === undefined || part === 'most') {
-  const most = async (kind: 'service' | 'broadcast'): Promise<number> =>
-    (await deliver(kind, MOST)).deliveriesPerSecond;
-  const { ours, bare, ratio } = await compare(
+  await compare(
+    `deliveries, ${MOST.name}`,
+    rate,
     () => most('service'),
     () => most('broadcast'),
   );
-  row(`deliveries, ${MOST.name}`, rate(ours), rate(bare), ratio.toFixed(2));
 }
 if (part === undefined || part === 'emit') {
-  for (const format of ['batch', 'lines'] as const) {
-    const { ours, bare, ratio } = await compare(() => emit(format), groupCommit);
-    const name = format === 'batch' ? 'batches of 100' : 'NDJSON';
-    row(`durable emit over HTTP, ${name}`, rate(ours), rate(bare), ratio.toFixed(2));
-  }
+  await compare('durable emit over HTTP, batches of 100', rate, () => emit('batch'), groupCommit);
+  await compare('durable emit over HTTP, NDJSON', rate, () => emit('lines'), groupCommit);
 }

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,13 +60,19 @@ export interface NodeProcess {
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
+/** What `npm start` gives to Node before the script. */
+const { scripts } = createRequire(import.meta.url)('../../../package.json') as {
+  scripts: { start: string };
+};
+const START_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
+
 /**
  * @param args What Node runs, where it is not the service as it is.
  * @throws Error with what the process printed, when it ends before it listens.
  */
 export async function spawnNode(
   env: Record<string, string>,
-  args: readonly string[] = [MAIN],
+  args: readonly string[] = [...START_FLAGS, MAIN],
 ): Promise<NodeProcess> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, PORT: '0', LOG_LEVEL: 'warn', DRAIN_SECONDS: '1', ...env },
