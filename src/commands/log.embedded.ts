@@ -128,11 +128,11 @@ export class EmbeddedLog implements EventLog {
     });
   }
 
-  async drop(workspace: string): Promise<void> {
+  async drop(workspace: string, epoch: string): Promise<void> {
     this.#assertOpen();
     return this.#turns.take(async () => {
       const head = this.#heads.get(workspace);
-      if (head) {
+      if (head?.epoch === epoch) {
         await this.#file.drop(head.number);
         this.#heads.delete(workspace);
         head.drop();

@@ -68,8 +68,11 @@ export interface EventLog {
   /** Makes the log of a workspace; without effect where there is one. */
   create(workspace: string, retention: Retention): Promise<Bounds>;
 
-  /** Deletes it with all its records; without effect where there is none. */
-  drop(workspace: string): Promise<void>;
+  /**
+   * Deletes it with all its records, if it is of that epoch; without effect where there is none, or
+   * another one: of two nodes that delete and make again, the late one must not hit the new log.
+   */
+  drop(workspace: string, epoch: string): Promise<void>;
 
   /** Lets running appends end, then releases everything. */
   close(): Promise<void>;

@@ -42,6 +42,12 @@ export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, index) => from + index);
 }
 
+/** Drops the log of a workspace, whichever there is. */
+export async function dropLog(log: EventLog, workspace: string): Promise<void> {
+  const { epoch } = await log.bounds(workspace);
+  await log.drop(workspace, epoch);
+}
+
 export async function readAll(log: EventLog, workspace: string): Promise<Recorded[]> {
   const records: Recorded[] = [];
   for (;;) {

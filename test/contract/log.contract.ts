@@ -4,6 +4,7 @@ import type { EventLog } from '../../src/commands/log.js';
 import type { ServiceError } from '../../src/errors.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import {
+  dropLog,
   numbered,
   numbersOf,
   positionsOf,
@@ -237,14 +238,24 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       it('that is dropped and made again is empty, in another epoch', async () => {
         await log.append(workspace, numbered(0, 2));
         const { epoch } = await log.bounds(workspace);
-        await log.drop(workspace);
-        await log.drop(workspace);
+        await log.drop(workspace, epoch);
+        await log.drop(workspace, epoch);
         const again = await log.create(workspace, {});
         assert.notEqual(again.epoch, epoch);
         assert.deepEqual([again.first, again.next], [0, 0]);
         assert.deepEqual(await readAll(log, workspace), []);
         assert.equal(await log.append(workspace, [sealed(9)]), 0);
         assert.deepEqual(numbersOf(await readAll(log, workspace)), [9]);
+      });
+
+      it('that was made again is not hit by a late drop of the one before', async () => {
+        const { epoch } = await log.bounds(workspace);
+        await log.drop(workspace, epoch);
+        const again = await log.create(workspace, {});
+        await log.append(workspace, [sealed(0)]);
+        await log.drop(workspace, epoch);
+        assert.deepEqual(numbersOf(await readAll(log, workspace)), [0]);
+        assert.equal((await log.bounds(workspace)).epoch, again.epoch);
       });
 
       it('that is dropped keeps nothing of what is appended meanwhile', async () => {
@@ -254,7 +265,8 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
             () => 'appended',
             (error: unknown) => (error as ServiceError).code,
           );
-        const drop = log.drop(workspace);
+        const { epoch } = await log.bounds(workspace);
+        const drop = log.drop(workspace, epoch);
         const racing = await Promise.all(range(0, 9).map(() => append(workspace)));
         const others = await Promise.all(range(0, 9).map(() => append(`${workspace}-2`)));
         await drop;
@@ -266,14 +278,15 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
 
       it('that is dropped while it is being trimmed is gone', async () => {
         await log.append(workspace, numbered(0, 100));
-        await Promise.all([subject.trim(workspace, 50 as Position), log.drop(workspace)]);
+        const { epoch } = await log.bounds(workspace);
+        await Promise.all([subject.trim(workspace, 50 as Position), log.drop(workspace, epoch)]);
         await log.create(workspace, {});
         assert.equal(await log.append(workspace, [sealed(0)]), 0);
         assert.deepEqual(numbersOf(await readAll(log, workspace)), [0]);
       });
 
       it('that does not exist is not found, by no method', async () => {
-        await log.drop(workspace);
+        await dropLog(log, workspace);
         await everyCallFails(log, workspace, 'workspace-not-found');
       });
     });

@@ -118,11 +118,12 @@ export function followContract(current: () => Subject): void {
     });
 
     it('fails when the workspace is dropped, even if it is made again', async () => {
+      const { epoch } = await log.bounds(workspace);
       const next = follow().next();
       const behind = follow();
       await Promise.all([
         assert.rejects(next, { code: 'workspace-not-found' }),
-        log.drop(workspace),
+        log.drop(workspace, epoch),
         log.create(workspace, {}),
       ]);
       await log.append(workspace, [sealed(0)]);

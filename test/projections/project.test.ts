@@ -8,6 +8,7 @@ import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projector } from '../../src/projections/project.js';
 import type { EventStore } from '../../src/projections/store.js';
 import {
+  dropLog,
   numbered,
   numbersOf,
   positionsOf,
@@ -299,7 +300,7 @@ describe('The projection', () => {
       start();
       await append(0, 1);
       await historized(0);
-      await backEnds.log.drop(workspace);
+      await dropLog(backEnds.log, workspace);
       await projector.stop();
       assert.equal((await history()).length, 1);
     });

@@ -5,7 +5,7 @@ import { BEFORE_FIRST, type Json, type Position } from '../../src/event.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { resolveFrom, type From, type Start } from '../../src/queries/from.js';
-import { numbered, range, sealed } from '../commands/sealed.js';
+import { dropLog, numbered, range, sealed } from '../commands/sealed.js';
 import { withBackEnds, type BackEnds } from '../support/backends.js';
 import { historize } from './history.js';
 
@@ -74,7 +74,7 @@ describe('Where a subscription begins', () => {
       await append(0, 3);
       const lost = { position: BEFORE_FIRST, lost: 'other-epoch' };
       assert.deepEqual(await from(cursor(1, 'abcdefgh')), lost);
-      await backEnds.log.drop(workspace);
+      await dropLog(backEnds.log, workspace);
       await backEnds.log.create(workspace, {});
       await append(0, 3);
       assert.deepEqual(await from(cursor(1)), lost);
@@ -155,7 +155,7 @@ describe('Where a subscription begins', () => {
     it('counts no event of a workspace of the same name that was deleted', async () => {
       await append(0, 10);
       await historize(backEnds, workspace, 9);
-      await backEnds.log.drop(workspace);
+      await dropLog(backEnds.log, workspace);
       await backEnds.log.create(workspace, {});
       assert.deepEqual(await from({ last: 3 }), { position: BEFORE_FIRST });
       await append(0, 5);
@@ -174,7 +174,7 @@ describe('Where a subscription begins', () => {
   });
 
   it('is nowhere in a workspace that there is not', async () => {
-    await backEnds.log.drop(workspace);
+    await dropLog(backEnds.log, workspace);
     for (const asked of ['now', 'start', { last: 1 }, cursor(0)] as const) {
       await assert.rejects(from(asked), { code: 'workspace-not-found' });
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
-import { range, sealed } from '../commands/sealed.js';
+import { dropLog, range, sealed } from '../commands/sealed.js';
 import { Gate, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -252,7 +252,7 @@ describe('A subscription', () => {
     stage.reader = reading;
     running.push(stage.subscribe(BEFORE_FIRST).run());
     await gate.reached;
-    await backEnds.log.drop(stage.workspace);
+    await dropLog(backEnds.log, stage.workspace);
     await until('both are told', () => live.isOver && reading.isOver);
     gate.open();
     await Promise.all(running);

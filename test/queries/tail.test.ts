@@ -6,7 +6,7 @@ import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { parseFilter } from '../../src/queries/filter.js';
 import { Ring } from '../../src/queries/ring.js';
 import { Tail, type Stretch } from '../../src/queries/tail.js';
-import { numbered, positionsOf, range, sealed } from '../commands/sealed.js';
+import { dropLog, numbered, positionsOf, range, sealed } from '../commands/sealed.js';
 import { withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -221,7 +221,7 @@ describe('A tail', () => {
     const unlisten = listen();
     unlisten();
     const [moved, reached] = [tail.moved(), assert.rejects(tail.reach(5 as Position), NOT_FOUND)];
-    await backEnds.log.drop(workspace);
+    await dropLog(backEnds.log, workspace);
     await moved;
     await reached;
     assert.deepEqual(codes, ['workspace-not-found']);

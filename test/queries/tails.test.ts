@@ -5,7 +5,7 @@ import type { EventLog } from '../../src/commands/log.js';
 import type { Position } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { Tails } from '../../src/queries/tails.js';
-import { numbered, positionsOf, range } from '../commands/sealed.js';
+import { dropLog, numbered, positionsOf, range } from '../commands/sealed.js';
 import { Gate, withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 
 const CONFIG = { ringBytesMax: 1_000_000, readBytes: 2000, positionSeconds: 3600 };
@@ -56,7 +56,7 @@ describe('The tails of a node', () => {
   });
 
   it('are not there where the workspace is not, and are when it is', async () => {
-    await backEnds.log.drop(workspace);
+    await dropLog(backEnds.log, workspace);
     const before = await counted();
     const missing = { code: 'workspace-not-found' };
     await Promise.all(range(0, 3).map(() => assert.rejects(tails.acquire(workspace), missing)));
@@ -76,7 +76,7 @@ describe('The tails of a node', () => {
     };
     const acquiring = tails.acquire(workspace);
     await gate.reached;
-    await backEnds.log.drop(workspace);
+    await dropLog(backEnds.log, workspace);
     gate.open();
     await assert.rejects(acquiring, { code: 'workspace-not-found' });
     assert.deepEqual(tails.running(), []);
@@ -111,7 +111,7 @@ describe('The tails of a node', () => {
   it('end with their workspace, and another one begins with the next', async () => {
     const tail = await tails.acquire(workspace);
     await backEnds.log.append(workspace, numbered(0, 3));
-    await backEnds.log.drop(workspace);
+    await dropLog(backEnds.log, workspace);
     await assert.rejects(tail.reach(99 as Position), { code: 'workspace-not-found' });
     assert.deepEqual(tails.running(), []);
     await backEnds.log.create(workspace, {});
