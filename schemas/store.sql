@@ -4,11 +4,10 @@
 -- before the drop cannot run into the events of another tenant.
 CREATE TABLE IF NOT EXISTS workspaces (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
-  -- NULL: dropped, its events still being purged.
+  -- Id and epoch; NULL: dropped, its events still being purged.
   name TEXT UNIQUE,
-  -- The checkpoint; NULL before the first.
-  epoch TEXT,
-  position INTEGER
+  -- The checkpoint.
+  position INTEGER NOT NULL DEFAULT -1
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS events (

@@ -16,6 +16,15 @@ export type Position = number & { readonly [brand]: 'Position' };
 /** The position before every event: what a reader that wants all of them has seen so far. */
 export const BEFORE_FIRST = -1 as Position;
 
+/**
+ * A workspace between its creation and its deletion. Made again, it is another one, which shares
+ * nothing with the one before, not even while that is still being forgotten.
+ */
+export interface Incarnation {
+  readonly id: string;
+  readonly epoch: string;
+}
+
 /** Who receives an event, where not every reader of the workspace should. */
 export interface Target {
   userId?: string;
@@ -103,5 +112,16 @@ export class Recorded {
       Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString(),
     ) as Event;
     return this.#event;
+  }
+}
+
+/** The event of a record; nothing where that is none: on Kafka, others may write as well. */
+export function eventOf(record: Recorded): Event | undefined {
+  try {
+    const { event } = record as { event: Event | null };
+    const isEvent = typeof event?.id === 'string' && typeof event.type === 'string';
+    return isEvent && event.payload instanceof Object ? event : undefined;
+  } catch {
+    return undefined;
   }
 }

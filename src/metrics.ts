@@ -143,6 +143,11 @@ export const metrics = {
     labelNames: ['outcome'] as const,
     registers,
   }),
+  unhistorized: new Counter({
+    name: 'events_unhistorized_total',
+    help: 'Events that the log forgot before they were historized',
+    registers,
+  }),
   errors: new Counter({
     name: 'errors_total',
     help: 'Unexpected errors, answered with Internal Error',

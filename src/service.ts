@@ -8,6 +8,7 @@ import type { Config } from './config.js';
 import { lagMeasuredBy } from './metrics.js';
 import { DeadLetters } from './projections/deadletter.js';
 import { Projector } from './projections/project.js';
+import { ALL_SHARES } from './projections/shares.js';
 import type { EventStore } from './projections/store.js';
 import { openSqliteStore } from './projections/store.sqlite.js';
 import { Subscriptions } from './queries/subscribe.js';
@@ -40,9 +41,12 @@ export async function openService(
   await mkdir(config.dataDir, { recursive: true });
   const log = await openEmbeddedLog(config.dataDir, { onFatal });
   const store = await openSqliteStore(config.dataDir, { searchMsMax: config.searchMsMax, onFatal });
-  const workspaces = await Workspaces.open(log, config.autoCreateWorkspaces);
+  const workspaces = await Workspaces.open(log, {
+    autoCreate: config.autoCreateWorkspaces,
+    retention: {},
+  });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
-  const projector = new Projector(log, store, workspaces, deadLetters);
+  const projector = new Projector({ log, store, deadLetters }, workspaces, ALL_SHARES);
   const subscriptions = new Subscriptions(workspaces, log, store, config);
   projector.start();
   lagMeasuredBy(() => projector.lag());

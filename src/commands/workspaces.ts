@@ -1,9 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Event, type JsonObject, type Position } from '../event.js';
+import {
+  BEFORE_FIRST,
+  eventOf,
+  type Incarnation,
+  type JsonObject,
+  type Position,
+  type Recorded,
+} from '../event.js';
 import { logger } from '../logger.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
-import type { Context } from './context.js';
-import type { EventLog } from './log.js';
+import { ownContext, type Context } from './context.js';
+import type { EventLog, Retention } from './log.js';
 import { ownEvent } from './own.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
@@ -16,7 +24,7 @@ export interface WorkspaceConfig {
 }
 
 /** A tenant, as the system workspace tells. */
-export class Workspace {
+export class Workspace implements Incarnation {
   readonly id: string;
   /** Names this incarnation; cursors of another one are of no use here. */
   readonly epoch: string;
@@ -50,10 +58,18 @@ const CHANGES = {
   created: 'workspace.created',
   configured: 'workspace.configured',
   deleted: 'workspace.deleted',
+  /** Nothing is left of an incarnation that was deleted. */
+  purged: 'workspace.purged',
 } as const;
 
+export interface WorkspacesOptions {
+  /** Whether a first emit or subscription makes a workspace that does not exist. */
+  readonly autoCreate: boolean;
+  /** Of the log of each workspace; that of the service itself is kept for ever. */
+  readonly retention: Retention;
+}
+
 const RESTART_MS = 1000;
-const READ_BYTES = 1024 * 1024;
 
 /**
  * The workspaces, folded from the system workspace: its events are the only record of them. Every
@@ -61,43 +77,37 @@ const READ_BYTES = 1024 * 1024;
  */
 export class Workspaces {
   readonly #log: EventLog;
-  readonly #autoCreate: boolean;
+  readonly #options: WorkspacesOptions;
+  readonly #system: Workspace;
   readonly #byId = new Map<string, Workspace>();
-  /** Deleted and not made again, with their epochs: what is left of them is to go. */
-  readonly #deleted = new Map<string, string>();
+  /** Deleted, and something of them may be left; by epoch. */
+  readonly #deleted = new Map<string, Incarnation>();
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #changed = new Set<() => void>();
-  readonly #createdListeners: ((id: string) => void)[] = [];
-  readonly #deletedListeners: ((id: string) => void)[] = [];
+  readonly #createdListeners: ((workspace: Workspace) => void)[] = [];
+  readonly #deletedListeners: ((deleted: Incarnation) => void)[] = [];
   readonly #stopping = new AbortController();
   #folded: Position = BEFORE_FIRST;
   #following: Promise<void> = Promise.resolve();
 
-  private constructor(log: EventLog, autoCreate: boolean) {
+  private constructor(log: EventLog, epoch: string, options: WorkspacesOptions) {
     this.#log = log;
-    this.#autoCreate = autoCreate;
+    this.#options = options;
+    this.#system = new Workspace(SYSTEM_WORKSPACE, epoch, new Date(0).toISOString(), {});
+    this.#byId.set(SYSTEM_WORKSPACE, this.#system);
   }
 
   /** Folds all there is, then follows. */
-  static async open(log: EventLog, autoCreate: boolean): Promise<Workspaces> {
-    const workspaces = new Workspaces(log, autoCreate);
-    const { epoch, next } = await log.create(SYSTEM_WORKSPACE, {});
-    const system = new Workspace(SYSTEM_WORKSPACE, epoch, new Date(0).toISOString(), {});
-    workspaces.#byId.set(SYSTEM_WORKSPACE, system);
-    while (workspaces.#folded < next - 1) {
-      const { records } = await log.read(SYSTEM_WORKSPACE, workspaces.#folded, READ_BYTES);
-      for (const { position, event } of records) {
-        workspaces.#fold(position, event);
-      }
-    }
-    for (const id of workspaces.#deleted.keys()) {
-      await log.drop(id);
-    }
+  static async open(log: EventLog, options: WorkspacesOptions): Promise<Workspaces> {
+    const { epoch } = await log.create(SYSTEM_WORKSPACE, {});
+    const workspaces = new Workspaces(log, epoch, options);
     workspaces.#following = workspaces.#follow();
+    await workspaces.#catchUp();
     return workspaces;
   }
 
+  /** The workspace, if this node knows it. */
   get(id: string): Workspace | undefined {
     return this.#byId.get(id);
   }
@@ -106,8 +116,20 @@ export class Workspaces {
     return [...this.#byId.values()];
   }
 
-  /** @throws ServiceError `workspace-not-found` */
-  require(id: string): Workspace {
+  /** What was deleted and of which something may be left. */
+  deleted(): Incarnation[] {
+    return [...this.#deleted.values()];
+  }
+
+  /**
+   * The workspace, also if another node has made it just now.
+   *
+   * @throws ServiceError `workspace-not-found`
+   */
+  async require(id: string): Promise<Workspace> {
+    if (!this.#byId.has(id)) {
+      await this.#catchUp();
+    }
     const workspace = this.#byId.get(id);
     if (!workspace) {
       throw new ServiceError(
@@ -120,9 +142,8 @@ export class Workspaces {
 
   /** The workspace, made on the spot where that is allowed. */
   async obtain(id: string, context: Context): Promise<Workspace> {
-    const workspace = this.#byId.get(id);
-    if (workspace || !this.#autoCreate || isReserved(id)) {
-      return workspace ?? this.require(id);
+    if (this.#byId.has(id) || !this.#options.autoCreate || isReserved(id)) {
+      return this.require(id);
     }
     return this.#create(id, {}, context);
   }
@@ -131,6 +152,7 @@ export class Workspaces {
   async put(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     // A first emit may be making it just now, without this configuration.
     await this.#creating.get(id);
+    await this.#catchUp();
     if (!this.#byId.has(id)) {
       return this.#create(id, config, context);
     }
@@ -139,32 +161,30 @@ export class Workspaces {
   }
 
   /**
-   * Deletes a workspace and its log. The event comes first: a crash in between leaves a log that
-   * nothing refers to, and the start cleans it up. Two deletions at once are one: the drop of the
-   * second could meet the log of a workspace that was made in between.
+   * Deletes a workspace and its log. The event comes first: what a crash in between leaves behind is
+   * purged by the projection, as the history is.
    */
   async delete(id: string, context: Context): Promise<void> {
-    const { epoch } = this.require(id);
+    const { epoch } = await this.require(id);
     return once(this.#deleting, id, async () => {
       await this.record(CHANGES.deleted, { workspace: id, epoch }, context);
-      await this.#log.drop(id);
+      await this.#log.drop(id, epoch);
     });
   }
 
-  /** Tells of each workspace that is there now or is made later, on this node or another. */
-  onCreated(listener: (id: string) => void): void {
-    this.#createdListeners.push(listener);
-    for (const id of this.#byId.keys()) {
-      listener(id);
-    }
+  /** Tells every node that nothing is left of what was deleted. */
+  async purged({ id, epoch }: Incarnation): Promise<void> {
+    await this.record(CHANGES.purged, { workspace: id, epoch }, ownContext(SYSTEM_WORKSPACE));
   }
 
-  /** Tells of each workspace that was deleted before, or is from now on. */
-  onDeleted(listener: (id: string) => void): void {
+  /** Tells of each workspace that is made from now on, on this node or another. */
+  onCreated(listener: (workspace: Workspace) => void): void {
+    this.#createdListeners.push(listener);
+  }
+
+  /** Tells of each workspace that is deleted from now on, on this node or another. */
+  onDeleted(listener: (deleted: Incarnation) => void): void {
     this.#deletedListeners.push(listener);
-    for (const id of this.#deleted.keys()) {
-      listener(id);
-    }
   }
 
   /**
@@ -172,9 +192,8 @@ export class Workspaces {
    * here.
    */
   async record(type: string, payload: JsonObject, context: Context): Promise<Position> {
-    const system = this.require(SYSTEM_WORKSPACE);
-    const acceptedAt = system.acceptedAt();
-    const event = ownEvent({ workspaceId: system.id, type, payload, acceptedAt }, context);
+    const own = { workspaceId: SYSTEM_WORKSPACE, acceptedAt: this.#system.acceptedAt() };
+    const event = ownEvent({ ...own, type, payload }, context);
     const position = await this.#log.append(SYSTEM_WORKSPACE, [event]);
     await this.#until(() => this.#folded >= position);
     return position;
@@ -183,18 +202,17 @@ export class Workspaces {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#following;
+    this.#tellChanged();
   }
 
   /** Two emits at once make one workspace. Of two nodes at once, both events name the same log. */
   #create(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     return once(this.#creating, id, async () => {
-      // A deletion that still runs would drop the log that is made here.
-      await this.#deleting.get(id)?.catch(() => undefined);
-      let { epoch } = await this.#log.create(id, {});
-      if (epoch === this.#deleted.get(id)) {
-        // A deletion that failed has left the old log behind, with all that was to go.
-        await this.#log.drop(id);
-        ({ epoch } = await this.#log.create(id, {}));
+      let { epoch } = await this.#log.create(id, this.#options.retention);
+      if (this.#deleted.has(epoch)) {
+        // The old log is still there, with all that is to go.
+        await this.#log.drop(id, epoch);
+        ({ epoch } = await this.#log.create(id, this.#options.retention));
       }
       const payload = { workspace: id, epoch, config: config as JsonObject };
       await this.record(CHANGES.created, payload, context);
@@ -202,54 +220,80 @@ export class Workspaces {
     });
   }
 
+  /** Folds what any node has recorded up to now. */
+  async #catchUp(): Promise<void> {
+    const { next } = await this.#log.bounds(SYSTEM_WORKSPACE);
+    await this.#until(() => this.#folded >= next - 1);
+  }
+
   async #follow(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
         for await (const { records } of this.#log.follow(SYSTEM_WORKSPACE, this.#folded, signal)) {
-          for (const { position, event } of records) {
-            this.#fold(position, event);
+          for (const record of records) {
+            this.#fold(record);
           }
-          for (const look of [...this.#changed]) {
-            look();
-          }
+          this.#tellChanged();
         }
       } catch (error) {
         logger.error({ err: error }, 'cannot follow the system workspace, trying again');
-        await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+        await delay(RESTART_MS, undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  #fold(position: Position, { type, createdAt, payload }: Event): void {
-    this.#folded = position;
+  #fold(record: Recorded): void {
+    this.#folded = record.position;
+    const event = eventOf(record);
+    if (!event) {
+      logger.error(
+        { position: record.position },
+        'the system workspace has a record that is no event',
+      );
+      return;
+    }
+    const { type, createdAt, payload } = event;
     const id = payload.workspace as string;
+    const epoch = payload.epoch as string;
     const known = this.#byId.get(id);
     if (type === CHANGES.created && !known) {
-      const config = payload.config as WorkspaceConfig;
-      this.#byId.set(id, new Workspace(id, payload.epoch as string, createdAt, config));
-      this.#deleted.delete(id);
+      const made = new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig);
+      this.#byId.set(id, made);
       this.#createdListeners.forEach((listener) => {
-        listener(id);
+        listener(made);
       });
     } else if (type === CHANGES.configured && known) {
       known.config = payload.config as WorkspaceConfig;
-    } else if (type === CHANGES.deleted && known?.epoch === payload.epoch) {
+    } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
-      this.#deleted.set(id, payload.epoch!);
+      this.#deleted.set(epoch, known);
       this.#deletedListeners.forEach((listener) => {
-        listener(id);
+        listener(known);
       });
+    } else if (type === CHANGES.purged) {
+      this.#deleted.delete(epoch);
     }
   }
 
+  #tellChanged(): void {
+    for (const look of [...this.#changed]) {
+      look();
+    }
+  }
+
+  /** @throws ServiceError `unavailable` when the node stops before it holds. */
   async #until(holds: () => boolean): Promise<void> {
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       const look = (): void => {
         if (holds()) {
-          this.#changed.delete(look);
           resolve();
+        } else if (this.#stopping.signal.aborted) {
+          reject(new ServiceError('unavailable', 'The node is stopping.'));
+        } else {
+          return;
         }
+        this.#changed.delete(look);
       };
       this.#changed.add(look);
       look();

@@ -2,7 +2,7 @@ import { ownContext } from '../commands/context.js';
 import type { EventLog } from '../commands/log.js';
 import { ownEvent } from '../commands/own.js';
 import type { Workspaces } from '../commands/workspaces.js';
-import { BEFORE_FIRST, Recorded, type Position } from '../event.js';
+import { BEFORE_FIRST, Recorded, type Incarnation, type Position } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import type { EventStore } from './store.js';
@@ -53,12 +53,12 @@ export class DeadLetters {
     return new DeadLetters(log, store, workspaces);
   }
 
-  async park(workspace: string, epoch: string, record: Recorded, reason: string): Promise<void> {
+  async park({ id, epoch }: Incarnation, record: Recorded, reason: string): Promise<void> {
     const { position, bytes } = record;
-    logger.warn({ workspaceId: workspace, position, reason }, 'the store refused an event');
+    logger.warn({ workspaceId: id, position, reason }, 'the store refused an event');
     metrics.historized.inc({ outcome: 'refused' });
     const text = Buffer.from(bytes).toString();
-    await this.#append(PARKED, { workspace, epoch, position, reason, text });
+    await this.#append(PARKED, { workspace: id, epoch, position, reason, text });
   }
 
   /** The parked ones, oldest first, of one workspace or of all. */
@@ -68,6 +68,9 @@ export class DeadLetters {
     let after = BEFORE_FIRST;
     while (after < next - 1) {
       const { records } = await this.#log.read(LOG, after, READ_BYTES);
+      if (records.length === 0) {
+        break;
+      }
       for (const { position, event } of records) {
         after = position;
         const letter = { ...event.payload, parkedAt: event.createdAt } as unknown as DeadLetter;
@@ -89,13 +92,16 @@ export class DeadLetters {
   async replay(workspace: string | undefined, limit: number): Promise<Replayed> {
     let replayed = 0;
     let refused = 0;
-    for (const { workspace: of, epoch, position, text } of await this.list(workspace, limit)) {
+    for (const { workspace: id, epoch, position, text } of await this.list(workspace, limit)) {
+      const of = { id, epoch };
       const [outcome] = await this.#store.write(of, [new Recorded(position, Buffer.from(text))]);
       if (typeof outcome === 'object') {
         refused++;
         continue;
       }
-      await this.#append(REPLAYED, { workspace: of, epoch, position });
+      // Moved to where it is, the checkpoint makes what was written searchable.
+      await this.#store.advance(of, await this.#store.checkpoint(of));
+      await this.#append(REPLAYED, { workspace: id, epoch, position });
       replayed++;
     }
     return { replayed, refused };

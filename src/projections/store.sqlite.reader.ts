@@ -7,7 +7,7 @@ import { compile } from '../queries/filter.predicate.js';
 import { planOf, type Plan } from '../queries/filter.sqlite.js';
 import { pack, type Slab } from '../slab.js';
 import { moving, serve } from '../thread.js';
-import type { Checkpoint, SearchQuery } from './store.js';
+import type { SearchQuery } from './store.js';
 import { Candidates, type EventRow, type Stretch } from './store.sqlite.candidates.js';
 import { keyOf, openFile, positionOf, positionsMax } from './store.sqlite.file.js';
 
@@ -21,9 +21,11 @@ export interface Packed extends Slab {
   readonly positions: Float64Array;
 }
 
+/** A search of a workspace by its name in the file. */
+export type WorkspaceQuery = Omit<SearchQuery, 'of'> & { readonly workspace: string };
+
 export interface PackedPage extends Packed {
   readonly more: boolean;
-  readonly watermark: number;
 }
 
 /** One thread serves all searches: each looks for matches this long, then the next has its turn. */
@@ -39,13 +41,8 @@ const { file, searchMsMax } = workerData as ReaderData;
 const db = openFile(file, true);
 let searches = 0;
 
-interface WorkspaceRow {
-  readonly number: number;
-  readonly epoch: string | null;
-  readonly position: number | null;
-}
-const selectWorkspace = db.prepare<[string], WorkspaceRow>(
-  'SELECT number, epoch, position FROM workspaces WHERE name = ?',
+const selectWorkspace = db.prepare<[string], { number: number; position: number }>(
+  'SELECT number, position FROM workspaces WHERE name = ?',
 );
 const selectForward = db.prepare<[number, number], EventRow>(
   'SELECT key, bytes FROM events WHERE key > ? AND key <= ? ORDER BY key',
@@ -69,7 +66,7 @@ class Search {
   /** A match beyond the page was found. */
   more = false;
 
-  constructor(workspace: number, { filter, limit, before = Infinity as Position }: SearchQuery) {
+  constructor(workspace: number, { filter, limit, before }: WorkspaceQuery) {
     this.#workspace = workspace;
     this.#plan = planOf(filter, workspace);
     this.#matches = compile(filter);
@@ -115,7 +112,7 @@ class Search {
   }
 }
 
-async function search(query: SearchQuery & { workspace: string }): Promise<PackedPage> {
+async function search(query: WorkspaceQuery): Promise<PackedPage> {
   if (searches >= searchesMax) {
     throw new ServiceError('limit-exceeded', `${searchesMax} searches are running; try again`, {
       retryAfterSeconds: 1,
@@ -123,13 +120,12 @@ async function search(query: SearchQuery & { workspace: string }): Promise<Packe
   }
   searches++;
   try {
-    // The checkpoint before the first look: what is written from here on is beyond it.
     const row = selectWorkspace.get(query.workspace);
     const { found, more } = row
       ? await run(new Search(row.number, query))
       : { found: [], more: false };
     const packed = packedOf(found);
-    return moving({ ...packed, more, watermark: row?.position ?? BEFORE_FIRST }, buffersOf(packed));
+    return moving({ ...packed, more }, buffersOf(packed));
   } finally {
     searches--;
   }
@@ -173,9 +169,8 @@ function scan(workspace: string, after: number, until: number, limitBytes: numbe
   return moving(packed, buffersOf(packed));
 }
 
-function checkpoint(workspace: string): Checkpoint | undefined {
-  const { epoch = null, position = null } = selectWorkspace.get(workspace) ?? {};
-  return epoch === null ? undefined : { epoch, position: position as Position };
+function checkpoint(workspace: string): Position {
+  return (selectWorkspace.get(workspace)?.position ?? BEFORE_FIRST) as Position;
 }
 
 function packedOf(records: readonly Recorded[]): Packed {

@@ -1,7 +1,7 @@
-import { Recorded, type Position } from '../event.js';
+import { Recorded, type Incarnation, type Position } from '../event.js';
 import { pack, unpack } from '../slab.js';
 import { moving, Thread } from '../thread.js';
-import type { Checkpoint, EventStore, Outcome, Page, SearchQuery } from './store.js';
+import type { EventStore, Outcome, Page, SearchQuery } from './store.js';
 import type { Packed, Reader, ReaderData } from './store.sqlite.reader.js';
 import type { Writer } from './store.sqlite.writer.js';
 
@@ -49,42 +49,41 @@ class SqliteStore implements EventStore {
     this.#reader = reader;
   }
 
-  write(workspace: string, records: readonly Recorded[]): Promise<readonly Outcome[]> {
+  write(of: Incarnation, records: readonly Recorded[]): Promise<readonly Outcome[]> {
     const positions = Float64Array.from(records, ({ position }) => position);
     const { ends, slab } = pack(records);
-    return this.#writer.call('write', workspace, positions, ends, moving(slab, [slab.buffer]));
+    return this.#writer.call('write', nameOf(of), positions, ends, moving(slab, [slab.buffer]));
   }
 
-  checkpoint(workspace: string): Promise<Checkpoint | undefined> {
-    return this.#reader.call('checkpoint', workspace);
+  checkpoint(of: Incarnation): Promise<Position> {
+    return this.#reader.call('checkpoint', nameOf(of));
   }
 
-  advance(workspace: string, checkpoint: Checkpoint): Promise<void> {
-    return this.#writer.call('advance', workspace, checkpoint);
+  advance(of: Incarnation, checkpoint: Position): Promise<void> {
+    return this.#writer.call('advance', nameOf(of), checkpoint);
   }
 
-  async search(query: SearchQuery): Promise<Page> {
-    const { more, watermark, ...packed } = await this.#reader.call('search', query);
+  async search({ of, ...query }: SearchQuery): Promise<Page> {
+    const { more, ...packed } = await this.#reader.call('search', {
+      ...query,
+      workspace: nameOf(of),
+    });
     const records = unpacked(packed);
     const last = records.at(-1);
-    return {
-      records,
-      ...(more && last && { next: last.position }),
-      watermark: watermark as Position,
-    };
+    return { records, ...(more && last && { next: last.position }) };
   }
 
   async scan(
-    workspace: string,
+    of: Incarnation,
     after: Position,
     until: Position,
     limitBytes: number,
   ): Promise<readonly Recorded[]> {
-    return unpacked(await this.#reader.call('scan', workspace, after, until, limitBytes));
+    return unpacked(await this.#reader.call('scan', nameOf(of), after, until, limitBytes));
   }
 
-  drop(workspace: string): Promise<void> {
-    return this.#writer.call('drop', workspace);
+  drop(of: Incarnation): Promise<void> {
+    return this.#writer.call('drop', nameOf(of));
   }
 
   async close(): Promise<void> {
@@ -94,6 +93,11 @@ class SqliteStore implements EventStore {
       await thread.terminate();
     }
   }
+}
+
+/** Neither an id nor an epoch has a slash. */
+function nameOf({ id, epoch }: Incarnation): string {
+  return `${id}/${epoch}`;
 }
 
 function unpacked({ positions, ends, slab }: Packed): Recorded[] {

@@ -9,7 +9,7 @@ import { ServiceError } from '../errors.js';
 import type { Event } from '../event.js';
 import { unpack } from '../slab.js';
 import { serve } from '../thread.js';
-import type { Checkpoint, Outcome } from './store.js';
+import type { Outcome } from './store.js';
 import { keyOf, openFile, positionsMax, workspacesMax } from './store.sqlite.file.js';
 import { tokensOf } from './tokens.sqlite.js';
 
@@ -47,7 +47,7 @@ const selectNumber = db
   .prepare<[string], number>('SELECT number FROM workspaces WHERE name = ?')
   .pluck();
 const updateCheckpoint = db.prepare(
-  'UPDATE workspaces SET epoch = ?, position = ? WHERE number = ?',
+  'UPDATE workspaces SET position = max(position, ?) WHERE number = ?',
 );
 const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
 const insertTokens = db.prepare('INSERT INTO tokens (rowid, text) VALUES (?, ?)');
@@ -168,8 +168,8 @@ const api = {
       });
     },
   ),
-  advance: transaction((workspace: string, { epoch, position }: Checkpoint): void => {
-    updateCheckpoint.run(epoch, position, numberOf(workspace));
+  advance: transaction((workspace: string, position: number): void => {
+    updateCheckpoint.run(position, numberOf(workspace));
   }),
   /** Once it is marked nothing of the workspace is found; in the end all of it is gone. */
   async drop(workspace: string): Promise<void> {

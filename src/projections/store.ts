@@ -1,21 +1,15 @@
-import type { Position, Recorded } from '../event.js';
+import type { Incarnation, Position, Recorded } from '../event.js';
 import type { Filter } from '../queries/filter.js';
 
 /** What became of one record: now stored, there already, or refused for good with the reason. */
 export type Outcome = 'stored' | 'exists' | { readonly refused: string };
 
-/** Everything up to the position, in this incarnation of the workspace, was written or parked. */
-export interface Checkpoint {
-  readonly epoch: string;
-  readonly position: Position;
-}
-
 export interface SearchQuery {
-  readonly workspace: string;
+  readonly of: Incarnation;
   readonly filter: Filter;
   readonly limit: number;
-  /** Only events before this position: the keyset of the page before. */
-  readonly before?: Position;
+  /** Only events before this position: the keyset of the page before, or the watermark. */
+  readonly before: Position;
 }
 
 /** Newest first. */
@@ -23,8 +17,6 @@ export interface Page {
   readonly records: readonly Recorded[];
   /** The keyset of the next page; absent on the last one. */
   readonly next?: Position;
-  /** Everything up to this position of the log was searchable when the search ran. */
-  readonly watermark: Position;
 }
 
 /**
@@ -36,19 +28,21 @@ export interface Page {
  */
 export interface EventStore {
   /**
-   * Stores records, idempotent by event id: one outcome for each, in order. What is stored is
-   * searchable when the promise resolves. Fails, having stored any part, when the store is
-   * unreachable: the caller writes the same again.
+   * Stores records, idempotent by event id: one outcome for each, in order. Of one incarnation,
+   * writes take effect in the order of the calls, and the next may be called while one is under
+   * way. What is stored is searchable, at the latest, when an `advance` called after it resolves.
+   * Fails, having stored any part, when the store is unreachable: the caller writes the same again.
    */
-  write(workspace: string, records: readonly Recorded[]): Promise<readonly Outcome[]>;
+  write(of: Incarnation, records: readonly Recorded[]): Promise<readonly Outcome[]>;
 
-  /** How far the workspace is historized; `undefined` where nothing of it is known. */
-  checkpoint(workspace: string): Promise<Checkpoint | undefined>;
+  /** Everything up to here was written or parked, and is searchable; on any node. */
+  checkpoint(of: Incarnation): Promise<Position>;
 
   /**
-   * Moves the checkpoint. It outlives a crash only together with the writes that it vouches for.
+   * Makes searchable what was written, then moves the checkpoint, never back. The checkpoint
+   * outlives a crash only together with the writes that it vouches for.
    */
-  advance(workspace: string, checkpoint: Checkpoint): Promise<void>;
+  advance(of: Incarnation, checkpoint: Position): Promise<void>;
 
   search(query: SearchQuery): Promise<Page>;
 
@@ -57,14 +51,14 @@ export interface EventStore {
    * `limitBytes` of them and at least one; empty when there is none left.
    */
   scan(
-    workspace: string,
+    of: Incarnation,
     after: Position,
     until: Position,
     limitBytes: number,
   ): Promise<readonly Recorded[]>;
 
-  /** Forgets a workspace: its events and its checkpoint. */
-  drop(workspace: string): Promise<void>;
+  /** Forgets an incarnation: its events and its checkpoint. */
+  drop(of: Incarnation): Promise<void>;
 
   close(): Promise<void>;
 }

@@ -4,7 +4,6 @@ import { instant } from '../instant.js';
 import { parseCursor } from './cursor.js';
 import type { Filter } from './filter.js';
 import { compile } from './filter.predicate.js';
-import { watermarkOf } from './search.js';
 import type { EventStore } from '../projections/store.js';
 import type { Sources } from './tail.js';
 
@@ -49,7 +48,7 @@ export async function resolveFrom(
     return { position: await log.seek(workspace, instant(from.time)) };
   }
   if ('last' in from) {
-    return { position: await beforeLatest(from.last, filter, workspace, { log, store }) };
+    return { position: await beforeLatest(from.last, filter, workspace, bounds, { log, store }) };
   }
   const cursor = parseCursor(from.position, 'from.position');
   if (cursor.epoch !== bounds.epoch) {
@@ -73,13 +72,14 @@ async function beforeLatest(
   count: number,
   filter: Filter,
   workspace: string,
+  bounds: Bounds,
   { log, store }: Sources,
 ): Promise<Position> {
-  const { epoch, next } = await log.bounds(workspace);
-  const last = (next - 1) as Position;
-  const watermark = await watermarkOf(workspace, epoch, store);
+  const last = (bounds.next - 1) as Position;
+  const of = { id: workspace, epoch: bounds.epoch };
+  const watermark = await store.checkpoint(of);
   const before = (watermark + 1) as Position;
-  const { records } = await store.search({ workspace, filter, limit: count, before });
+  const { records } = await store.search({ of, filter, limit: count, before });
   const matching = records.map(({ position }) => position).reverse();
   const matches = compile(filter);
   let after = watermark;
@@ -108,6 +108,6 @@ async function oldest(workspace: string, bounds: Bounds, store: EventStore): Pro
     return bounds.first;
   }
   const end = (bounds.first - 1) as Position;
-  const [first] = await store.scan(workspace, BEFORE_FIRST, end, 1);
+  const [first] = await store.scan({ id: workspace, epoch: bounds.epoch }, BEFORE_FIRST, end, 1);
   return first?.position ?? bounds.first;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Position, type Recorded } from '../event.js';
+import type { Incarnation, Position, Recorded } from '../event.js';
 import type { Caller } from '../policy.js';
 import type { EventStore } from '../projections/store.js';
 import { formatCursor, parseCursor } from './cursor.js';
@@ -42,17 +42,18 @@ export async function search(
   store: EventStore,
 ): Promise<SearchResult> {
   const filter = scoped(caller, request.workspace, request.filter);
-  const { epoch } = workspaces.require(request.workspace);
+  const of = await workspaces.require(request.workspace);
+  const { epoch } = of;
   const own = (text: string, at: string): Position => ownPosition(text, epoch, at);
   if (request.waitFor !== undefined) {
     const position = own(request.waitFor, 'waitFor');
-    await searchable(request.workspace, epoch, position, request.waitMs, store);
+    await searchable(of, position, request.waitMs, store);
   }
   // The checkpoint first: what is written behind it while the search runs is left to the cursor.
-  const watermark = await watermarkOf(request.workspace, epoch, store);
+  const watermark = await store.checkpoint(of);
   const before = request.next === undefined ? watermark + 1 : own(request.next, 'next');
   const page = await store.search({
-    workspace: request.workspace,
+    of,
     filter,
     limit: request.limit,
     before: Math.min(before, watermark + 1) as Position,
@@ -77,33 +78,19 @@ export async function eventById(
   store: EventStore,
 ): Promise<{ epoch: string; record: Recorded }> {
   const filter = scoped(caller, workspace, parseFilter({ id: { eq: id } }));
-  const { epoch } = workspaces.require(workspace);
-  const before = ((await watermarkOf(workspace, epoch, store)) + 1) as Position;
-  const { records } = await store.search({ workspace, filter, limit: 1, before });
+  const of = await workspaces.require(workspace);
+  const before = ((await store.checkpoint(of)) + 1) as Position;
+  const { records } = await store.search({ of, filter, limit: 1, before });
   const [record] = records;
   if (!record) {
     throw new ServiceError('event-not-found', `There is no event ${id} in the history.`);
   }
-  return { epoch, record };
-}
-
-/**
- * Everything up to here is historized. Of a workspace that was made again the history may still
- * have the events of before: those are beyond it.
- */
-export async function watermarkOf(
-  workspace: string,
-  epoch: string,
-  store: EventStore,
-): Promise<Position> {
-  const checkpoint = await store.checkpoint(workspace);
-  return checkpoint?.epoch === epoch ? checkpoint.position : BEFORE_FIRST;
+  return { epoch: of.epoch, record };
 }
 
 /** Resolves when the history has everything up to a position. */
 async function searchable(
-  workspace: string,
-  epoch: string,
+  of: Incarnation,
   position: Position,
   waitMs: number,
   store: EventStore,
@@ -111,14 +98,14 @@ async function searchable(
   const deadline = Date.now() + waitMs;
   let pause = POLL_MS;
   for (;;) {
-    const watermark = await watermarkOf(workspace, epoch, store);
+    const watermark = await store.checkpoint(of);
     if (watermark >= position) {
       return;
     }
     if (Date.now() >= deadline) {
       throw new ServiceError(
         'wait-timeout',
-        `History has come to ${formatCursor(epoch, watermark)} only, not to waitFor. Try again.`,
+        `History has come to ${formatCursor(of.epoch, watermark)} only, not to waitFor. Try again.`,
         { retryAfterSeconds: 1 },
       );
     }

@@ -96,13 +96,13 @@ export class Tail {
       return stretch(records, position);
     }
     const end = (first - 1) as Position;
-    const past = await this.#store.scan(this.workspace, position, end, this.#config.readBytes);
+    const of = { id: this.workspace, epoch: this.epoch };
+    const past = await this.#store.scan(of, position, end, this.#config.readBytes);
     if (past.length > 0) {
       return stretch(past, position);
     }
     // A stretch of which the history has nothing was either never to be kept, or it is lost.
-    const historized = await this.#store.checkpoint(this.workspace);
-    const kept = historized?.epoch === this.epoch && historized.position >= end;
+    const kept = (await this.#store.checkpoint(of)) >= end;
     return { ...stretch(records, end), ...(!kept && { lostBefore: first }) };
   }
 

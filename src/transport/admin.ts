@@ -24,8 +24,8 @@ export async function readiness(ctx: KoaContext, { service, draining }: Call): P
     throw new ServiceError('unavailable', 'The node is draining.');
   }
   try {
-    await service.log.bounds(SYSTEM_WORKSPACE);
-    await service.store.checkpoint(SYSTEM_WORKSPACE);
+    const { epoch } = await service.log.bounds(SYSTEM_WORKSPACE);
+    await service.store.checkpoint({ id: SYSTEM_WORKSPACE, epoch });
   } catch (error) {
     throw new ServiceError('unavailable', 'Log or store do not answer.', { cause: error });
   }

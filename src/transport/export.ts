@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Position, Recorded } from '../event.js';
-import { isKept } from '../projections/project.js';
+import { isKept } from '../projections/projection.js';
 import { formatCursor } from '../queries/cursor.js';
 import type { LossReason } from '../queries/from.js';
 import type { SubscribeRequest } from '../queries/subscribe.js';

@@ -62,7 +62,7 @@ export class Upgrades {
       endWith(socket, error, unidentified(request).correlationId);
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(request, socket, head);
+      void this.#upgrade(request, socket, head);
     });
   }
 
@@ -84,14 +84,14 @@ export class Upgrades {
   }
 
   /** Whoever is refused gets the problem that plain HTTP would get. */
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     let context = unidentified(request);
     socket.on('error', () => {
       socket.destroy();
     });
     try {
       context = identify(request, context);
-      const workspace = this.#workspaceOf(request, context);
+      const workspace = await this.#workspaceOf(request, context);
       this.#sockets.handleUpgrade(request, socket, head, (ws) => {
         const { correlationId, caller } = context;
         logger.info({ correlationId, userId: caller.userId, workspaceId: workspace }, 'websocket');
@@ -106,7 +106,7 @@ export class Upgrades {
   }
 
   /** The workspace that is asked for. A browser’s page must come from an allowed origin. */
-  #workspaceOf(request: IncomingMessage, { caller }: Context): string {
+  async #workspaceOf(request: IncomingMessage, { caller }: Context): Promise<string> {
     const { corsOrigins, autoCreateWorkspaces } = this.#service.config;
     assertTarget(request.url ?? '');
     const workspace = EVENTS_TARGET.exec(request.url ?? '')?.[1];
@@ -120,7 +120,7 @@ export class Upgrades {
     checkParameters('readEvents', { params: { workspace }, query: {}, headers: {} });
     scoped(caller, workspace, EVERYTHING);
     if (!autoCreateWorkspaces) {
-      this.#service.workspaces.require(workspace);
+      await this.#service.workspaces.require(workspace);
     }
     return workspace;
   }

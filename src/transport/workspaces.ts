@@ -11,9 +11,12 @@ export function listWorkspaces(ctx: KoaContext, { service, context }: Call): voi
   ctx.body = { workspaces: managed.map(shown) };
 }
 
-export function getWorkspace(ctx: KoaContext, { service, context, workspace }: Call): void {
+export async function getWorkspace(
+  ctx: KoaContext,
+  { service, context, workspace }: Call,
+): Promise<void> {
   assertManages(context.caller, workspace);
-  ctx.body = shown(service.workspaces.require(workspace));
+  ctx.body = shown(await service.workspaces.require(workspace));
 }
 
 export async function putWorkspace(

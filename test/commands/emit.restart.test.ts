@@ -4,7 +4,14 @@ import { Emitter, type EmitResult } from '../../src/commands/emit.js';
 import type { EventLog } from '../../src/commands/log.js';
 import { Workspaces } from '../../src/commands/workspaces.js';
 import { type JsonObject, type Position } from '../../src/event.js';
-import { CONTEXT, Gate, openBackEnds, withMethods, type BackEnds } from '../support/backends.js';
+import {
+  AUTO_CREATE,
+  CONTEXT,
+  Gate,
+  openBackEnds,
+  withMethods,
+  type BackEnds,
+} from '../support/backends.js';
 import { range, readAll } from './sealed.js';
 
 const CONFIG = { eventBytesMax: 2000, idempotencyWindow: 50_000 };
@@ -18,7 +25,7 @@ describe('Emitting after a restart', () => {
 
   beforeEach(async () => {
     backEnds = await openBackEnds();
-    workspaces = await Workspaces.open(backEnds.log, true);
+    workspaces = await Workspaces.open(backEnds.log, AUTO_CREATE);
   });
 
   afterEach(async () => {
@@ -33,7 +40,7 @@ describe('Emitting after a restart', () => {
   const restart = async (): Promise<void> => {
     await workspaces.close();
     backEnds = await backEnds.reopen();
-    workspaces = await Workspaces.open(backEnds.log, true);
+    workspaces = await Workspaces.open(backEnds.log, AUTO_CREATE);
   };
 
   it('answers an id from before it with its position', async () => {

@@ -251,7 +251,7 @@ describe('Emitting', () => {
     });
 
     it('is not found, where emits do not make workspaces', async () => {
-      const own = await Workspaces.open(log, false);
+      const own = await Workspaces.open(log, { autoCreate: false, retention: {} });
       const strict = new Emitter(log, own, CONFIG);
       await assert.rejects(emit([draft(0)], strict), { code: 'workspace-not-found' });
       assert.equal(own.get(workspace), undefined);

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { BEFORE_FIRST, Recorded, type Position } from '../../src/event.js';
+import { BEFORE_FIRST, Recorded, type Incarnation, type Position } from '../../src/event.js';
 import { documentLeavesMax } from '../../src/projections/document.js';
-import type { EventStore } from '../../src/projections/store.js';
+import type { EventStore, Outcome } from '../../src/projections/store.js';
 import { EVERYTHING } from '../../src/queries/filter.js';
 import { positionsOf, range } from '../commands/sealed.js';
-import { idsOf, recorded, recordedRange } from '../projections/recorded.js';
+import { idsOf, incarnation, recorded, recordedRange, written } from '../projections/recorded.js';
 import { searchContract } from './store.search.contract.js';
 
 /** A store that is empty or not: a test makes workspaces of its own. */
@@ -18,14 +17,13 @@ export interface StoreUnderTest {
 }
 
 const END = Number.MAX_SAFE_INTEGER as Position;
-const EPOCH = 'abcdefgh';
 
 /** What every back end of the store promises. */
 export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
   describe(`the ${name} store`, () => {
     let subject: StoreUnderTest;
     let store: EventStore;
-    let workspace: string;
+    let workspace: Incarnation;
 
     before(async () => {
       subject = await open();
@@ -35,30 +33,33 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     after(() => subject.dispose());
 
     beforeEach(() => {
-      workspace = `w-${randomUUID()}`;
+      workspace = incarnation();
     });
 
     const searchAll = async (of = workspace): Promise<readonly Recorded[]> =>
-      (await store.search({ workspace: of, filter: EVERYTHING, limit: 1_000 })).records;
+      (await store.search({ of, filter: EVERYTHING, limit: 1_000, before: END })).records;
     const scanAll = (of = workspace): Promise<readonly Recorded[]> =>
       store.scan(of, BEFORE_FIRST, END, Infinity);
 
+    const write = (records: readonly Recorded[], of = workspace): Promise<readonly Outcome[]> =>
+      written(store, of, records);
+
     describe('write', () => {
-      it('makes searchable what it stores by the time it resolves', async () => {
+      it('makes searchable what it stores by the time the checkpoint is moved', async () => {
         for (const record of recordedRange(0, 20)) {
-          assert.deepEqual(await store.write(workspace, [record]), ['stored']);
+          assert.deepEqual(await write([record]), ['stored']);
           assert.equal((await searchAll())[0]?.position, record.position);
         }
       });
 
       it('keeps an id at the first position that it was written at', async () => {
-        await store.write(workspace, [recorded(0, { id: 'a' }), recorded(1, { id: 'b' })]);
+        await write([recorded(0, { id: 'a' }), recorded(1, { id: 'b' })]);
         const again = [
           recorded(2, { id: 'b' }),
           recorded(3, { id: 'c' }),
           recorded(0, { id: 'a' }),
         ];
-        assert.deepEqual(await store.write(workspace, again), ['exists', 'stored', 'exists']);
+        assert.deepEqual(await write(again), ['exists', 'stored', 'exists']);
         assert.deepEqual(positionsOf(await scanAll()), [0, 1, 3]);
       });
 
@@ -68,19 +69,19 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
           recorded(1, { id: 'b' }),
           recorded(2, { id: 'a' }),
         ];
-        assert.deepEqual(await store.write(workspace, twice), ['stored', 'stored', 'exists']);
+        assert.deepEqual(await write(twice), ['stored', 'stored', 'exists']);
         assert.deepEqual(positionsOf(await scanAll()), [0, 1]);
       });
 
       it('takes the same batch again as often as it comes', async () => {
-        await store.write(workspace, recordedRange(0, 5));
-        const outcomes = await store.write(workspace, recordedRange(0, 5));
+        await write(recordedRange(0, 5));
+        const outcomes = await write(recordedRange(0, 5));
         assert.deepEqual(new Set(outcomes), new Set(['exists']));
         assert.deepEqual(positionsOf(await scanAll()), range(0, 5));
       });
 
       it('refuses what it cannot index, with the reason, and stores all the rest', async () => {
-        const outcomes = await store.write(workspace, [
+        const outcomes = await write([
           recorded(0),
           new Recorded(1 as Position, Buffer.from('{"id":"e1","type":')),
           new Recorded(2 as Position, Buffer.from('null')),
@@ -99,35 +100,51 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       it('keeps the bytes of an event as they are', async () => {
         const payload = ` { "n":1.0,"u":"\\u00e9 \u{1F600}" }`;
         const spelled = ` {"payload":${payload},"source":{},"type":"t","id":"a"} `;
-        await store.write(workspace, [new Recorded(0 as Position, Buffer.from(spelled))]);
+        await write([new Recorded(0 as Position, Buffer.from(spelled))]);
         for (const [found] of [await scanAll(), await searchAll()]) {
           assert.equal(Buffer.from(found!.bytes).toString(), spelled);
         }
       });
 
       it('takes no record as well as many', async () => {
-        assert.deepEqual(await store.write(workspace, []), []);
-        assert.equal((await store.write(workspace, recordedRange(0, 3_000))).length, 3_000);
+        assert.deepEqual(await write([]), []);
+        assert.equal((await write(recordedRange(0, 3_000))).length, 3_000);
         assert.equal((await scanAll()).length, 3_000);
       });
     });
 
     describe('checkpoint', () => {
-      it('is unknown until it is first moved, whatever was written', async () => {
-        assert.equal(await store.checkpoint(workspace), undefined);
+      it('is before everything until it is first moved, whatever was written', async () => {
+        assert.equal(await store.checkpoint(workspace), BEFORE_FIRST);
         await store.write(workspace, [recorded(0)]);
-        assert.equal(await store.checkpoint(workspace), undefined);
+        assert.equal(await store.checkpoint(workspace), BEFORE_FIRST);
       });
 
-      it('is where it was last moved to, also where nothing was written', async () => {
-        const moves = [
-          { epoch: EPOCH, position: 4 as Position },
-          { epoch: EPOCH, position: 9 as Position },
-          { epoch: 'hgfedcba', position: BEFORE_FIRST },
-        ];
-        for (const checkpoint of moves) {
-          await store.advance(workspace, checkpoint);
-          assert.deepEqual(await store.checkpoint(workspace), checkpoint);
+      it('is where it was last moved to, also where nothing was written, never back', async () => {
+        for (const [to, is] of [
+          [BEFORE_FIRST, BEFORE_FIRST],
+          [4, 4],
+          [9, 9],
+          [9, 9],
+          [7, 9],
+          [BEFORE_FIRST, 9],
+        ] as const) {
+          await store.advance(workspace, to as Position);
+          assert.equal(await store.checkpoint(workspace), is);
+        }
+      });
+
+      it('is moved for many workspaces at once', async () => {
+        const many = range(0, 50).map(() => incarnation());
+        await Promise.all(
+          many.map(async (of, n) => {
+            await store.write(of, [recorded(n)]);
+            await store.advance(of, n as Position);
+          }),
+        );
+        for (const [n, of] of many.entries()) {
+          assert.equal(await store.checkpoint(of), n);
+          assert.deepEqual(positionsOf(await searchAll(of)), [n]);
         }
       });
     });
@@ -137,8 +154,8 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         positionsOf(await store.scan(workspace, after as Position, until as Position, limitBytes));
 
       it('gives the records after one position up to another, in log order', async () => {
-        await store.write(workspace, [recorded(5), recorded(8), recorded(9)]);
-        await store.write(workspace, [recorded(2), recorded(3)]);
+        await write([recorded(5), recorded(8), recorded(9)]);
+        await write([recorded(2), recorded(3)]);
         assert.deepEqual(await scan(BEFORE_FIRST, END), [2, 3, 5, 8, 9]);
         assert.deepEqual(await scan(2, 8), [3, 5, 8]);
         assert.deepEqual(await scan(3, 4), []);
@@ -149,7 +166,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       it('keeps within the limit of bytes, but gives one record at least', async () => {
         const records = recordedRange(0, 9);
         const bytes = records[0]!.bytes.byteLength;
-        await store.write(workspace, records);
+        await write(records);
         assert.deepEqual(await scan(BEFORE_FIRST, END, 3 * bytes), [0, 1, 2]);
         assert.deepEqual(await scan(BEFORE_FIRST, END, 3 * bytes - 1), [0, 1]);
         assert.deepEqual(await scan(4, END, 1), [5]);
@@ -162,24 +179,24 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
 
     describe('drop', () => {
       it('forgets the events and the checkpoint of one workspace and of no other', async () => {
-        const other = `w-${randomUUID()}`;
+        const other = incarnation();
         for (const each of [workspace, other]) {
-          await store.write(each, recordedRange(0, 30));
-          await store.advance(each, { epoch: EPOCH, position: 29 as Position });
+          await write(recordedRange(0, 30), each);
+          await store.advance(each, 29 as Position);
         }
         await store.drop(workspace);
         assert.deepEqual(await searchAll(), []);
         assert.deepEqual(await scanAll(), []);
-        assert.equal(await store.checkpoint(workspace), undefined);
+        assert.equal(await store.checkpoint(workspace), BEFORE_FIRST);
         assert.equal((await searchAll(other)).length, 30);
         assert.deepEqual(positionsOf(await scanAll(other)), range(0, 30));
-        assert.equal((await store.checkpoint(other))?.position, 29);
+        assert.equal(await store.checkpoint(other), 29);
       });
 
       it('forgets the ids too, so that a workspace made again can have them', async () => {
-        await store.write(workspace, [recorded(0, { id: 'a' }), recorded(1, { id: 'b' })]);
+        await write([recorded(0, { id: 'a' }), recorded(1, { id: 'b' })]);
         await store.drop(workspace);
-        assert.deepEqual(await store.write(workspace, [recorded(0, { id: 'b' })]), ['stored']);
+        assert.deepEqual(await write([recorded(0, { id: 'b' })]), ['stored']);
         assert.deepEqual(idsOf(await searchAll()), ['b']);
       });
 
@@ -189,11 +206,34 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       });
     });
 
+    it('keeps incarnations of a workspace apart, and drops one without the other', async () => {
+      const again = incarnation(workspace.id, 'hgfedcba');
+      await write([recorded(0, { id: 'a' }), recorded(1, { id: 'b' })]);
+      await store.advance(workspace, 1 as Position);
+      assert.deepEqual(await write([recorded(0, { id: 'b' })], again), ['stored']);
+      assert.equal(await store.checkpoint(again), BEFORE_FIRST);
+      assert.deepEqual(idsOf(await searchAll(again)), ['b']);
+      assert.deepEqual(idsOf(await searchAll()), ['b', 'a']);
+      await store.drop(workspace);
+      assert.deepEqual(idsOf(await searchAll(again)), ['b']);
+      assert.deepEqual(idsOf(await scanAll(again)), ['b']);
+      assert.deepEqual(await searchAll(), []);
+    });
+
+    it('writes in the order of the calls, though none waits for another', async () => {
+      const outcomes = await Promise.all(
+        range(0, 20).map((n) => store.write(workspace, [recorded(n, { id: 'same' })])),
+      );
+      assert.deepEqual(outcomes.flat(), ['stored', ...range(1, 20).map(() => 'exists')]);
+      await store.advance(workspace, 19 as Position);
+      assert.deepEqual(positionsOf(await scanAll()), [0]);
+    });
+
     it('keeps workspaces apart that have the same ids and positions', async () => {
-      const other = `w-${randomUUID()}`;
-      await store.write(workspace, [recorded(0, { type: 'a' }), recorded(1, { type: 'a' })]);
-      assert.deepEqual(await store.write(other, [recorded(0, { type: 'b' })]), ['stored']);
-      const typesOf = async (of: string): Promise<string[]> =>
+      const other = incarnation();
+      await write([recorded(0, { type: 'a' }), recorded(1, { type: 'a' })]);
+      assert.deepEqual(await write([recorded(0, { type: 'b' })], other), ['stored']);
+      const typesOf = async (of: Incarnation): Promise<string[]> =>
         (await searchAll(of)).map(({ event }) => event.type);
       assert.deepEqual(await typesOf(workspace), ['a', 'a']);
       assert.deepEqual(await typesOf(other), ['b']);
@@ -202,14 +242,13 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
 
     it('has everything when it is opened again', async () => {
-      await store.write(workspace, recordedRange(0, 10));
-      await store.advance(workspace, { epoch: EPOCH, position: 9 as Position });
+      await write(recordedRange(0, 10));
+      await store.advance(workspace, 9 as Position);
       store = await subject.reopen();
       assert.deepEqual(positionsOf(await searchAll()), range(0, 10).reverse());
       assert.deepEqual(positionsOf(await scanAll()), range(0, 10));
-      const checkpoint = await store.checkpoint(workspace);
-      assert.deepEqual(checkpoint, { epoch: EPOCH, position: 9 });
-      assert.deepEqual(await store.write(workspace, recordedRange(9, 11)), ['exists', 'stored']);
+      assert.equal(await store.checkpoint(workspace), 9);
+      assert.deepEqual(await write(recordedRange(9, 11)), ['exists', 'stored']);
     });
 
     searchContract(() => store);

@@ -2,10 +2,17 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { seal } from '../../src/commands/fit.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
-import { BEFORE_FIRST, type Event, type Position, type Recorded } from '../../src/event.js';
+import {
+  BEFORE_FIRST,
+  type Event,
+  type Incarnation,
+  type Position,
+  type Recorded,
+} from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projector } from '../../src/projections/project.js';
+import { ALL_SHARES, type Shares } from '../../src/projections/shares.js';
 import type { EventStore } from '../../src/projections/store.js';
 import {
   dropLog,
@@ -18,7 +25,6 @@ import {
 } from '../commands/sealed.js';
 import { CONTEXT, Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
-import { recordedRange } from './recorded.js';
 
 const END = Number.MAX_SAFE_INTEGER as Position;
 
@@ -45,9 +51,9 @@ describe('The projection', () => {
   afterEach(() => projector.stop());
 
   /** Starts it on the real store, but for some of its calls. */
-  const start = (methods: Partial<EventStore> = {}): void => {
+  const start = (methods: Partial<EventStore> = {}, shares: Shares = ALL_SHARES): void => {
     const store = withMethods(backEnds.store, methods);
-    projector = new Projector(backEnds.log, store, workspaces, deadLetters);
+    projector = new Projector({ log: backEnds.log, store, deadLetters }, workspaces, shares);
     projector.start();
   };
   /** Starts it with a store that waits before it writes the events of this test, five of them. */
@@ -55,7 +61,7 @@ describe('The projection', () => {
     const gate = new Gate();
     start({
       write: async (of, records) => {
-        await (of === workspace ? gate.pass() : undefined);
+        await (of.id === workspace ? gate.pass() : undefined);
         return backEnds.store.write(of, records);
       },
     });
@@ -67,22 +73,22 @@ describe('The projection', () => {
     backEnds.log.append(of, numbered(from, to));
   const historized = (position: number, of = workspace): Promise<boolean> =>
     until(`${of} is historized up to ${position}`, async () => {
-      const { epoch, position: at } = (await backEnds.store.checkpoint(of)) ?? {};
-      return epoch === workspaces.get(of)?.epoch && at === (position as Position);
+      const known = workspaces.get(of);
+      return known && (await backEnds.store.checkpoint(known)) === (position as Position);
     });
-  const history = (of = workspace): Promise<readonly Recorded[]> =>
-    backEnds.store.scan(of, BEFORE_FIRST, END, Infinity);
+  const history = async (of = workspace): Promise<readonly Recorded[]> =>
+    backEnds.store.scan(await workspaces.require(of), BEFORE_FIRST, END, Infinity);
   const counted = async (outcome: string): Promise<number> =>
     (await metrics.historized.get()).values.find(({ labels }) => labels.outcome === outcome)
       ?.value ?? 0;
   /** Fails the first so many calls for the workspace of this test. */
   const failing = <A extends unknown[], R>(
     times: number,
-    work: (of: string, ...args: A) => Promise<R>,
-  ): ((of: string, ...args: A) => Promise<R>) => {
+    work: (of: Incarnation, ...args: A) => Promise<R>,
+  ): ((of: Incarnation, ...args: A) => Promise<R>) => {
     let failures = times;
     return (of, ...args) =>
-      of === workspace && failures-- > 0
+      of.id === workspace && failures-- > 0
         ? Promise.reject(new Error('the store does not answer'))
         : work(of, ...args);
   };
@@ -108,8 +114,8 @@ describe('The projection', () => {
   it('goes on where it stopped, and does nothing after that', async () => {
     const written: number[] = [];
     const spying = {
-      write: (of: string, records: readonly Recorded[]) => {
-        written.push(...(of === workspace ? positionsOf(records) : []));
+      write: (of: Incarnation, records: readonly Recorded[]) => {
+        written.push(...(of.id === workspace ? positionsOf(records) : []));
         return backEnds.store.write(of, records);
       },
     };
@@ -165,25 +171,11 @@ describe('The projection', () => {
       await append(0, 10);
       const before = await counted('exists');
       start({
-        advance: failing(1, (of, checkpoint: Parameters<EventStore['advance']>[1]) =>
-          backEnds.store.advance(of, checkpoint),
-        ),
+        advance: failing(1, (of, checkpoint: Position) => backEnds.store.advance(of, checkpoint)),
       });
       await historized(9);
+      assert.equal(await counted('exists'), before + 10);
       assert.deepEqual(numbersOf(await history()), range(0, 10));
-      // A workspace without a checkpoint begins anew; this one had none yet.
-      await append(10, 12);
-      await historized(11);
-      await projector.stop();
-      await append(12, 15);
-      start({
-        advance: failing(1, (of, checkpoint: Parameters<EventStore['advance']>[1]) =>
-          backEnds.store.advance(of, checkpoint),
-        ),
-      });
-      await historized(14);
-      assert.equal(await counted('exists'), before + 3);
-      assert.deepEqual(numbersOf(await history()), range(0, 15));
     });
 
     it('stops at once all the same', async () => {
@@ -191,8 +183,8 @@ describe('The projection', () => {
       let tries = 0;
       start({
         write: (of, records) => {
-          tries += of === workspace ? 1 : 0;
-          return of === workspace
+          tries += of.id === workspace ? 1 : 0;
+          return of.id === workspace
             ? Promise.reject(new Error('no'))
             : backEnds.store.write(of, records);
         },
@@ -237,64 +229,78 @@ describe('The projection', () => {
     assert.equal(await counted('refused'), before + 3);
   });
 
+  it('tells, and goes on, where the log has forgotten what was not historized', async () => {
+    const lost = async (): Promise<number> => (await metrics.unhistorized.get()).values[0]!.value;
+    const before = await lost();
+    await append(0, 10);
+    await backEnds.log.trim(workspace, 4 as Position);
+    start();
+    await historized(9);
+    assert.deepEqual(numbersOf(await history()), range(4, 10));
+    assert.equal(await lost(), before + 4);
+  });
+
   describe('of a workspace that is deleted', () => {
+    const left = (of: Incarnation): Promise<readonly Recorded[]> =>
+      backEnds.store.scan(of, BEFORE_FIRST, END, Infinity);
+    const purged = async (of: Incarnation): Promise<void> => {
+      await until('it is purged', () => !workspaces.get(of.id) && !workspaces.deleted().length);
+      assert.deepEqual(await left(of), []);
+      assert.equal(await backEnds.store.checkpoint(of), BEFORE_FIRST);
+    };
+
     it('forgets its history', async () => {
+      const of = await workspaces.require(workspace);
       start();
       await append(0, 5);
       await historized(4);
       await workspaces.delete(workspace, CONTEXT);
-      await until('it is forgotten', async () => !(await backEnds.store.checkpoint(workspace)));
-      assert.deepEqual(await history(), []);
+      await purged(of);
     });
 
     it('forgets it also at the next start, and when the store fails at first', async () => {
+      const of = await workspaces.require(workspace);
       await append(0, 5);
       start();
       await historized(4);
       await projector.stop();
       await workspaces.delete(workspace, CONTEXT);
-      assert.equal((await history()).length, 5);
-      start({ drop: failing(1, (of) => backEnds.store.drop(of)) });
-      await until('it is forgotten', async () => !(await backEnds.store.checkpoint(workspace)));
-      assert.deepEqual(await history(), []);
+      assert.equal((await left(of)).length, 5);
+      start({ drop: failing(1, (dropped) => backEnds.store.drop(dropped)) });
+      await purged(of);
+    });
+
+    it('drops the log that a crash has left behind a deletion', async () => {
+      const of = await workspaces.require(workspace);
+      const payload = { workspace, epoch: of.epoch };
+      await workspaces.record('workspace.deleted', payload, CONTEXT);
+      assert.equal((await backEnds.log.bounds(workspace)).epoch, of.epoch);
+      start();
+      await purged(of);
+      await assert.rejects(backEnds.log.bounds(workspace), { code: 'workspace-not-found' });
     });
 
     it('holds one that is made again to its own events', async () => {
+      const of = await workspaces.require(workspace);
       const gate = new Gate();
       start({
-        write: async (of, records) => {
-          const outcomes = await backEnds.store.write(of, records);
-          await (of === workspace ? gate.pass() : undefined);
-          return outcomes;
+        write: async (to, records) => {
+          await (to.epoch === of.epoch ? gate.pass() : undefined);
+          return backEnds.store.write(to, records);
         },
-        drop: failing(1, (of) => backEnds.store.drop(of)),
       });
       await append(0, 5);
       await gate.reached;
       await workspaces.delete(workspace, CONTEXT);
       await workspaces.put(workspace, {}, CONTEXT);
       await append(100, 103);
-      gate.open();
       await historized(2);
       assert.deepEqual(numbersOf(await history()), [100, 101, 102]);
+      gate.open();
+      await until('the old one is purged', () => workspaces.deleted().length === 0);
+      assert.deepEqual(await left(of), []);
+      assert.deepEqual(numbersOf(await history()), [100, 101, 102]);
     });
-
-    for (const [what, epoch] of [
-      ['a checkpoint', 'abcdefgh'],
-      ['no checkpoint, as it came no further', undefined],
-    ] as const) {
-      it(`drops what is left of it, with ${what}`, async () => {
-        await backEnds.store.write(workspace, recordedRange(0, 5));
-        if (epoch !== undefined) {
-          await backEnds.store.advance(workspace, { epoch, position: 4 as Position });
-        }
-        await append(0, 3);
-        start();
-        await historized(2);
-        assert.deepEqual(numbersOf(await history()), [0, 1, 2]);
-        assert.deepEqual(await deadLetters.list(workspace, 10), []);
-      });
-    }
 
     it('ends without a word where only its log is gone', async () => {
       start();
@@ -306,13 +312,46 @@ describe('The projection', () => {
     });
   });
 
+  it('keeps to its share, also when that changes', async () => {
+    const mine = new Set([workspace]);
+    let changed!: () => void;
+    start(
+      {},
+      {
+        ...ALL_SHARES,
+        has: (of) => mine.has(of),
+        onChanged: (listener) => {
+          changed = listener;
+        },
+      },
+    );
+    const others = [`${workspace}-2`, `${workspace}-3`] as const;
+    for (const other of others) {
+      await workspaces.put(other, {}, CONTEXT);
+      await append(0, 5, other);
+    }
+    await append(0, 5);
+    await historized(4);
+    mine.delete(workspace);
+    mine.add(others[1]);
+    changed();
+    await append(5, 10);
+    await historized(4, others[1]);
+    assert.deepEqual(await history(others[0]), []);
+    assert.deepEqual(numbersOf(await history()), range(0, 5));
+    mine.add(workspace);
+    changed();
+    await historized(9);
+    assert.deepEqual(numbersOf(await history()), range(0, 10));
+  });
+
   describe('tells how far it is behind', () => {
     it('in events, and by the oldest one in work, also while it waits to try again', async () => {
       const gate = new Gate();
       let tries = 0;
       start({
         write: async (of, records) => {
-          if (of === workspace && ++tries <= 2) {
+          if (of.id === workspace && ++tries <= 2) {
             await (tries === 1 ? gate.pass() : undefined);
             throw new Error('the store does not answer');
           }

@@ -1,5 +1,23 @@
-import { Recorded, type Event, type Position } from '../../src/event.js';
+import { randomUUID } from 'node:crypto';
+import { Recorded, type Event, type Incarnation, type Position } from '../../src/event.js';
+import type { EventStore, Outcome } from '../../src/projections/store.js';
 import { range } from '../commands/sealed.js';
+
+/** A workspace that nothing was written of. */
+export function incarnation(id = `w-${randomUUID()}`, epoch = 'abcdefgh'): Incarnation {
+  return { id, epoch };
+}
+
+/** Writes, and moves the checkpoint to where it is, which makes searchable what was written. */
+export async function written(
+  store: EventStore,
+  of: Incarnation,
+  records: readonly Recorded[],
+): Promise<readonly Outcome[]> {
+  const outcomes = await store.write(of, records);
+  await store.advance(of, await store.checkpoint(of));
+  return outcomes;
+}
 
 /** An event at a position, with the id `e<position>` unless it is given another. */
 export function recorded(position: number, parts: Partial<Event> = {}): Recorded {

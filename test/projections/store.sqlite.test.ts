@@ -7,13 +7,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
-import { BEFORE_FIRST, type Json } from '../../src/event.js';
+import { BEFORE_FIRST, type Json, type Position } from '../../src/event.js';
 import type { EventStore, Page } from '../../src/projections/store.js';
 import { openSqliteStore, type StoreOptions } from '../../src/projections/store.sqlite.js';
 import { parseFilter } from '../../src/queries/filter.js';
 import { positionsOf, range } from '../commands/sealed.js';
 import { storeContract } from '../contract/store.contract.js';
-import { recorded, recordedRange } from './recorded.js';
+import { incarnation, recorded, recordedRange } from './recorded.js';
+
+const W = incarnation('w');
+const END = Number.MAX_SAFE_INTEGER as Position;
 
 function newFolder(): string {
   return mkdtempSync(join(tmpdir(), 'store-'));
@@ -77,20 +80,20 @@ describe('the embedded store, beyond what every store promises', () => {
     );
 
   const search = (store: EventStore, filter: Json, limit = 10): Promise<Page> =>
-    store.search({ workspace: 'w', filter: parseFilter(filter), limit });
+    store.search({ of: W, filter: parseFilter(filter), limit, before: END });
   /** No event matches, and the index does not know that. */
   const hopeless: Json = { 'source.workspaceId': { gt: 'a', lt: 'b' }, type: { suffix: 'none' } };
 
   it('refuses another event at a position that is taken', async () => {
     const store = await open();
-    await store.write('w', [recorded(0, { id: 'a' })]);
-    const [outcome] = await store.write('w', [recorded(0, { id: 'b' })]);
+    await store.write(W, [recorded(0, { id: 'a' })]);
+    const [outcome] = await store.write(W, [recorded(0, { id: 'b' })]);
     assert.deepEqual(outcome, { refused: 'position 0 holds another event' });
   });
 
   it('ends a search that takes too long, and tells what to do about it', async () => {
     const store = await open({ searchMsMax: 1 });
-    await store.write('w', recordedRange(0, 10_000));
+    await store.write(W, recordedRange(0, 10_000));
     await assert.rejects(search(store, hopeless), {
       code: 'unavailable',
       message: /Narrow its filter/,
@@ -100,14 +103,14 @@ describe('the embedded store, beyond what every store promises', () => {
 
   it('gives the full page that it has when it takes too long to look for one more', async () => {
     const store = await open({ searchMsMax: 1 });
-    await store.write('w', [...recordedRange(0, 10_000), recorded(10_000, { type: 'a.none' })]);
+    await store.write(W, [...recordedRange(0, 10_000), recorded(10_000, { type: 'a.none' })]);
     const { records, next } = await search(store, { type: '*.none' }, 1);
     assert.deepEqual([positionsOf(records), next], [[10_000], 10_000]);
   });
 
   it('answers a short search while long ones go on, and all of them in the end', async () => {
     const store = await open();
-    await store.write('w', recordedRange(0, 10_000));
+    await store.write(W, recordedRange(0, 10_000));
     const ended: string[] = [];
     const long = range(0, 5).map(() => search(store, hopeless).then(() => ended.push('long')));
     const short = search(store, { id: 'e7' }).then(() => ended.push('short'));
@@ -116,8 +119,8 @@ describe('the embedded store, beyond what every store promises', () => {
   });
 
   it('refuses one search too many instead of letting all of them fail', async () => {
-    const store = await open({ searchMsMax: 50 });
-    await store.write('w', recordedRange(0, 5_000));
+    const store = await open({ searchMsMax: 1_000 });
+    await store.write(W, recordedRange(0, 5_000));
     const all = await Promise.allSettled(range(0, 210).map(() => search(store, hopeless)));
     const codes = all.map(
       (one) => one.status === 'rejected' && (one.reason as { code: string }).code,
@@ -129,7 +132,7 @@ describe('the embedded store, beyond what every store promises', () => {
     const store = await open();
     const payload = { text: 'x'.repeat(4 * 1_024 * 1_024) };
     for (const record of recordedRange(0, 12, { payload })) {
-      await store.write('w', [record]);
+      await store.write(W, [record]);
     }
     const page = await search(store, {}, 12);
     assert.ok(page.records.length >= 8 && page.records.length < 12);
@@ -140,7 +143,7 @@ describe('the embedded store, beyond what every store promises', () => {
     const store = await open();
     const positions = [3, 2 ** 18 - 1, 2 ** 18, 2 ** 20 + 5, 2 ** 33 - 1];
     await store.write(
-      'w',
+      W,
       positions.map((position) => recorded(position, { payload: { a: 1 } })),
     );
     const { records } = await search(store, { 'payload.a': 1 });
@@ -153,14 +156,14 @@ describe('the embedded store, beyond what every store promises', () => {
 
   it('leaves nothing of a dropped workspace in the file', async () => {
     const store = await open();
-    await store.write('w', recordedRange(0, 1_200));
-    await store.drop('w');
+    await store.write(W, recordedRange(0, 1_200));
+    await store.drop(W);
     await close();
     assert.deepEqual(rowsLeft(), { events: 0, tokens: 0, workspaces: 0 });
   });
 
   it('goes on, when it is opened, with a drop that was cut short', async () => {
-    await (await open()).write('w', recordedRange(0, 100));
+    await (await open()).write(W, recordedRange(0, 100));
     await close();
     inFile((file) => file.exec('UPDATE workspaces SET name = NULL'));
     const store = await open();
@@ -193,9 +196,9 @@ describe('the embedded store, beyond what every store promises', () => {
       await once(child, 'exit');
     }
     const store = await open();
-    const { position } = (await store.checkpoint('w'))!;
+    const position = await store.checkpoint(W);
     assert.ok(position >= advanced);
-    const records = await store.scan('w', BEFORE_FIRST, position, Infinity);
+    const records = await store.scan(W, BEFORE_FIRST, position, Infinity);
     assert.deepEqual(positionsOf(records), range(0, position + 1));
     const found = await search(store, { type: 'test.recorded' }, position + 100);
     assert.ok(found.records.length > position);

@@ -5,12 +5,13 @@
 import { writeSync } from 'node:fs';
 import type { Position } from '../../src/event.js';
 import { openSqliteStore } from '../../src/projections/store.sqlite.js';
-import { recordedRange } from './recorded.js';
+import { incarnation, recordedRange } from './recorded.js';
 
+const W = incarnation('w');
 const store = await openSqliteStore(process.argv[2]!);
 for (let next = 0; ; next += 10) {
-  await store.write('w', recordedRange(next, next + 10));
+  await store.write(W, recordedRange(next, next + 10));
   const position = (next + 9) as Position;
-  await store.advance('w', { epoch: 'abcdefgh', position });
+  await store.advance(W, position);
   writeSync(1, `${position}\n`);
 }

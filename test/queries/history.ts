@@ -8,11 +8,12 @@ export async function historize(
   workspace: string,
   until: number,
 ): Promise<void> {
+  const { epoch } = await log.bounds(workspace);
+  const of = { id: workspace, epoch };
   const records = await readAll(log, workspace);
   await store.write(
-    workspace,
+    of,
     records.filter(({ position }) => position <= until),
   );
-  const { epoch } = await log.bounds(workspace);
-  await store.advance(workspace, { epoch, position: until as Position });
+  await store.advance(of, until as Position);
 }

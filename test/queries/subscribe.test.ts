@@ -51,7 +51,7 @@ describe('Subscribing', () => {
 
   it('to a workspace that there is not makes it', async () => {
     const subscription = await open();
-    const { epoch } = workspaces.require(workspace);
+    const { epoch } = await workspaces.require(workspace);
     assert.deepEqual(openings, [{ epoch, start: { position: BEFORE_FIRST } }]);
     assert.deepEqual(
       subscriptions.tails().map((tail) => tail.workspace),

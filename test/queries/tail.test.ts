@@ -147,7 +147,7 @@ describe('A tail', () => {
     it('has lost nothing that was never to be kept', async () => {
       await append(0, 40);
       const { epoch } = await backEnds.log.bounds(workspace);
-      await backEnds.store.advance(workspace, { epoch, position: 39 as Position });
+      await backEnds.store.advance({ id: workspace, epoch }, 39 as Position);
       await trim(30);
       const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
       assert.deepEqual(shown(await tail.after(5 as Position)), { records: range(30, 40), end: 39 });
@@ -157,7 +157,7 @@ describe('A tail', () => {
 
     it('does not take the word of a history of an earlier incarnation', async () => {
       await append(0, 5);
-      await backEnds.store.advance(workspace, { epoch: 'abcdefgh', position: 99 as Position });
+      await backEnds.store.advance({ id: workspace, epoch: 'abcdefgh' }, 99 as Position);
       await trim(5);
       const tail = await start();
       assert.equal((await tail.after(BEFORE_FIRST)).lostBefore, 5);

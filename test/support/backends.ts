@@ -61,7 +61,7 @@ export function withWorkspaces(use: (backEnds: BackEnds, workspaces: Workspaces)
 
   before(async () => {
     opened = await openBackEnds();
-    folded = await Workspaces.open(opened.log, true);
+    folded = await Workspaces.open(opened.log, AUTO_CREATE);
     use(opened, folded);
   });
 
@@ -70,6 +70,8 @@ export function withWorkspaces(use: (backEnds: BackEnds, workspaces: Workspaces)
     await opened.dispose();
   });
 }
+
+export const AUTO_CREATE = { autoCreate: true, retention: {} };
 
 /** Whoever may do everything. */
 export const CONTEXT: Context = {

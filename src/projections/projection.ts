@@ -1,0 +1,154 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventLog } from '../commands/log.js';
+import { eventOf, type Incarnation, type Position, type Recorded } from '../event.js';
+import { logger } from '../logger.js';
+import { metrics } from '../metrics.js';
+import type { DeadLetters } from './deadletter.js';
+import type { EventStore } from './store.js';
+
+/**
+ * Between two writes of one workspace, so that a steady flow is written in batches: each costs the
+ * store a transaction, and the emits and deliveries of the node the processor time of it. Between
+ * two moves of its checkpoint as well: each costs Elasticsearch a refresh.
+ */
+const GATHER_MS = 100;
+/** A read of so many is the sign of a backlog, which is worked off without a pause. */
+const BACKLOG_EVENTS = 200;
+
+/** Only an event with these bytes can be one to keep out of the history; most need no parsing. */
+const MARK = Buffer.from('"persist":false');
+
+/** Where a projection reads and writes. */
+export interface Ends {
+  readonly log: EventLog;
+  readonly store: EventStore;
+  readonly deadLetters: DeadLetters;
+}
+
+/** A batch on its way into the history. */
+interface Pending {
+  readonly last: Position;
+  /** When its first event was accepted, in epoch milliseconds. */
+  readonly acceptedAt: number;
+}
+
+/**
+ * One workspace on its way from the log into the store. While one batch is being written the next
+ * is made ready, and the checkpoint follows behind: no step waits for another’s round trip.
+ */
+export class Projection {
+  readonly #of: Incarnation;
+  readonly #ends: Ends;
+  /** How far the history is, once that is known. */
+  checkpoint: Position | undefined;
+  /** Up to here everything is written or parked. */
+  #written: Position | undefined;
+  #pending: Pending[] = [];
+  #advancing: Promise<void> | undefined;
+
+  constructor(of: Incarnation, ends: Ends) {
+    this.#of = of;
+    this.#ends = ends;
+  }
+
+  /** When the oldest event that is being made searchable was accepted; epoch milliseconds. */
+  get acceptedAt(): number | undefined {
+    return this.#pending[0]?.acceptedAt;
+  }
+
+  /**
+   * Goes on from the checkpoint until the signal aborts.
+   *
+   * @throws Whatever log or store fail with. To run again is safe: what was written is there.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, store } = this.#ends;
+    const failing = new AbortController();
+    const ending = AbortSignal.any([signal, failing.signal]);
+    let read = await store.checkpoint(this.#of);
+    this.checkpoint = this.#written = read;
+    const pending: Pending[] = [];
+    let writing: Promise<void> = Promise.resolve();
+    for await (const { records, first } of log.follow(this.#of.id, read, ending)) {
+      this.#tellLost(read, first);
+      read = records.at(-1)?.position ?? read;
+      pending.push({ last: read, acceptedAt: acceptedAt(records) });
+      this.#pending = pending;
+      const next = this.#write(records, writing).then(() => {
+        this.#advance(ending).catch((error: unknown) => {
+          failing.abort(error);
+        });
+      });
+      // It is told by the next turn’s await, or by the last one.
+      next.catch(() => undefined);
+      await writing;
+      writing = next;
+      if (records.length < BACKLOG_EVENTS) {
+        await writing;
+        await delay(GATHER_MS, undefined, { signal: ending }).catch(() => undefined);
+      }
+    }
+    await writing;
+    await this.#advancing;
+    failing.signal.throwIfAborted();
+  }
+
+  /** Writes a batch, and parks what of it is refused, once the batch before is through. */
+  async #write(records: readonly Recorded[], before: Promise<void>): Promise<void> {
+    const kept = records.filter(isKept);
+    const stop = metrics.storeWriteSeconds.startTimer();
+    const write = kept.length > 0 ? this.#ends.store.write(this.#of, kept) : Promise.resolve([]);
+    const [outcomes] = await Promise.all([write, before]);
+    stop();
+    for (const [index, outcome] of outcomes.entries()) {
+      const record = kept[index];
+      if (typeof outcome === 'object' && record) {
+        await this.#ends.deadLetters.park(this.#of, record, outcome.refused);
+      }
+    }
+    metrics.historized.inc({ outcome: 'stored' }, outcomes.filter((o) => o === 'stored').length);
+    metrics.historized.inc({ outcome: 'exists' }, outcomes.filter((o) => o === 'exists').length);
+    this.#written = records.at(-1)?.position ?? this.#written;
+  }
+
+  /** Moves the checkpoint to what is written, unless that is being done already. */
+  #advance(ending: AbortSignal): Promise<void> {
+    this.#advancing ??= this.#catchUp(ending).finally(() => {
+      this.#advancing = undefined;
+    });
+    return this.#advancing;
+  }
+
+  async #catchUp(ending: AbortSignal): Promise<void> {
+    while (this.#written !== undefined && this.checkpoint !== this.#written) {
+      const to = this.#written;
+      await this.#ends.store.advance(this.#of, to);
+      this.checkpoint = to;
+      this.#pending.splice(0, this.#pending.findLastIndex(({ last }) => last <= to) + 1);
+      await delay(GATHER_MS, undefined, { signal: ending }).catch(() => undefined);
+    }
+  }
+
+  /** Retention has passed the projection: what is gone from the log can never be searched. */
+  #tellLost(read: Position, first: Position): void {
+    const lost = first - 1 - read;
+    if (lost > 0) {
+      metrics.unhistorized.inc(lost);
+      const what = { workspaceId: this.#of.id, after: read, before: first };
+      logger.error(what, 'the log has forgotten events before they were historized');
+    }
+  }
+}
+
+function acceptedAt([first]: readonly Recorded[]): number {
+  return Date.parse((first && eventOf(first)?.createdAt) ?? '') || Date.now();
+}
+
+/**
+ * Whether an event belongs into the history: all but those that were sent with `persist: false`.
+ */
+export function isKept(record: Recorded): boolean {
+  const { bytes } = record;
+  const marked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(MARK);
+  return !marked || eventOf(record)?.options?.persist !== false;
+}
