@@ -57,7 +57,7 @@ export async function fetchJars(
   await rm(pom);
 }
 
-/** Fetches an archive, as `group:artifact:version:type:classifier`, and unpacks it into a folder. */
+/** Fetches an archive, as `group:artifact:version:type:classifier`, and unpacks it. */
 export async function fetchArchive(
   folder: string,
   artifact: string,

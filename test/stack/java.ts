@@ -27,13 +27,13 @@ export function findJdk(): string {
     ...(jdk
       ? []
       : [
-          `- a JDK of version ${JAVA_MIN} or newer: install one from your system’s packages ` +
-            '(openjdk-21-jdk, say) or from https://adoptium.net, and set JAVA_HOME to its folder',
+          `- a JDK of version ${JAVA_MIN} or newer, from your system’s packages (openjdk-21-jdk, ` +
+            'say) or from https://adoptium.net, with JAVA_HOME set to its folder',
         ]),
     ...(spawnSync('mvn', ['--version']).status === 0
       ? []
       : [
-          '- Maven, as `mvn` on the PATH: install it from your system’s packages (maven) or from ' +
+          '- Maven, as `mvn` on the PATH, from your system’s packages (maven) or from ' +
             'https://maven.apache.org',
         ]),
   ];

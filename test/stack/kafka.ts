@@ -13,9 +13,9 @@ const ARTIFACTS = [
   `org.apache.kafka:kafka-tools:${KAFKA_VERSION}`,
   'org.apache.logging.log4j:log4j-slf4j-impl:2.25.2',
 ];
-/** 22 characters of base64url, as Kafka wants it. Each is alone on its ports, so one does for all. */
+/** As Kafka wants it: 22 characters of base64url. Every instance is alone, so one will do. */
 const CLUSTER_ID = 'workspace-events-tests';
-/** Larger than a topic of the service asks for, which cannot have more than the broker lets pass. */
+/** Larger than topics of the service ask for, which cannot have more than the broker lets pass. */
 const MESSAGE_BYTES_MAX = 96 * 1024 * 1024;
 
 /** One broker, its own controller, without ZooKeeper (KRaft). */
