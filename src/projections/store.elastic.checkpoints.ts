@@ -1,0 +1,103 @@
+import { ServiceError } from '../errors.js';
+import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
+import { settle } from './store.elastic.bulk.js';
+import type { Cluster } from './store.elastic.client.js';
+import { nameOf } from './store.elastic.document.js';
+import type { Indices } from './store.elastic.indices.js';
+
+interface Round {
+  readonly moves: Map<string, Position>;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Moves checkpoints in rounds: all that are asked for while one round goes on share the next, which
+ * is one refresh and one bulk for all of them. A refresh for each would make a segment for each.
+ */
+export class Checkpoints {
+  readonly #cluster: Cluster;
+  readonly #indices: Indices;
+  /** Written to, by this node, since they were last refreshed. */
+  #stale = new Set<string>();
+  #gathering: Round | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(cluster: Cluster, indices: Indices) {
+    this.#cluster = cluster;
+    this.#indices = indices;
+  }
+
+  /**
+   * There are events in an index that the next checkpoint may vouch for. Also those that were there
+   * already: the node that wrote them may have died before it refreshed.
+   */
+  wrote(index: string): void {
+    this.#stale.add(index);
+  }
+
+  async get(of: Incarnation): Promise<Position> {
+    const { _source } = await this.#cluster.request<{ _source?: { position: Position } }>({
+      method: 'GET',
+      path: [this.#indices.checkpoints, '_doc', nameOf(of)],
+      expect: [404],
+    });
+    return _source?.position ?? BEFORE_FIRST;
+  }
+
+  advance(of: Incarnation, position: Position): Promise<void> {
+    this.#gathering ??= this.#nextRound();
+    const { moves, done } = this.#gathering;
+    moves.set(nameOf(of), Math.max(position, moves.get(nameOf(of)) ?? BEFORE_FIRST) as Position);
+    return done;
+  }
+
+  #nextRound(): Round {
+    const moves = new Map<string, Position>();
+    const done = this.#last.then(async () => {
+      this.#gathering = undefined;
+      await this.#refresh();
+      await this.#move(moves);
+    });
+    this.#last = done.catch(() => undefined);
+    return { moves, done };
+  }
+
+  async #refresh(): Promise<void> {
+    const stale = this.#stale;
+    this.#stale = new Set();
+    try {
+      await Promise.all(
+        [...stale].map((index) =>
+          // One that was deleted has nothing left to be found.
+          this.#cluster.request({ method: 'POST', path: [index, '_refresh'], expect: [404] }),
+        ),
+      );
+    } catch (error) {
+      stale.forEach((index) => this.#stale.add(index));
+      throw error;
+    }
+  }
+
+  /** The position is the version, so that no node, however late it comes, moves one back. */
+  async #move(moves: ReadonlyMap<string, Position>): Promise<void> {
+    const { checkpoints } = this.#indices;
+    await this.#indices.make(checkpoints);
+    const operations = [...moves].map(([name, position]) => {
+      const action = {
+        index: {
+          _index: checkpoints,
+          _id: name,
+          version: position + 1,
+          version_type: 'external_gte',
+        },
+      };
+      return `${JSON.stringify(action)}\n${JSON.stringify({ position })}\n`;
+    });
+    const answers = await settle(this.#cluster, operations, { require_alias: 'true' });
+    const failed = answers.find(({ status }) => status >= 300 && status !== 409);
+    if (failed) {
+      this.#indices.forget(checkpoints);
+      throw new ServiceError('unavailable', `No checkpoint was moved: ${failed.reason}`);
+    }
+  }
+}

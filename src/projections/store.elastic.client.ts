@@ -1,0 +1,126 @@
+/** The client of Elasticsearch: what it answers as values, what it fails with as this service's. */
+import { Client, errors } from '@elastic/elasticsearch';
+import { ServiceError } from '../errors.js';
+import type { JsonObject } from '../event.js';
+
+export interface ClusterOptions {
+  /** One or more nodes of one cluster. */
+  readonly nodes: readonly string[];
+  readonly auth?:
+    { readonly apiKey: string } | { readonly username: string; readonly password: string };
+  /** The certificates, PEM, of who signed those of the nodes, where that is no public authority. */
+  readonly ca?: string;
+}
+
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** The segments of the path, not yet encoded. */
+  readonly path: readonly string[];
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: JsonObject;
+  /** Statuses that are answers too, beside those of success. */
+  readonly expect?: readonly number[];
+  readonly msMax?: number;
+}
+
+/** What became of one operation, as its HTTP status: 0 when no node could be asked. */
+export interface Answer {
+  readonly status: number;
+  readonly reason: string;
+}
+
+/** A node that has not answered by then has died, or hangs. */
+const requestMsMax = 60_000;
+
+/** So often another node is asked when one cannot be reached. */
+const retriesMax = 2;
+
+/** Of what Elasticsearch says of a document it quotes, with all that is in it. */
+const reasonLengthMax = 300;
+
+interface BulkItem {
+  readonly status: number;
+  readonly error?: { readonly type: string; readonly reason: string };
+}
+
+export class Cluster {
+  readonly #client: Client;
+
+  constructor({ nodes, auth, ca }: ClusterOptions) {
+    this.#client = new Client({
+      nodes: [...nodes],
+      ...(auth && { auth }),
+      ...(ca !== undefined && { tls: { ca } }),
+      maxRetries: retriesMax,
+      requestTimeout: requestMsMax,
+      // The network to one's own store is faster than gzip.
+      compression: false,
+    });
+  }
+
+  /** @throws ServiceError `unavailable`, or `limit-exceeded` when there is too much to do. */
+  async request<T>(request: Request): Promise<T & { readonly status: number }> {
+    const { method, path, query, body, expect = [], msMax = requestMsMax } = request;
+    try {
+      const answer = await this.#client.transport.request<T>(
+        {
+          method,
+          path: `/${path.map(encodeURIComponent).join('/')}`,
+          ...(query && { querystring: query }),
+          ...(body && { body }),
+        },
+        { meta: true, ignore: [...expect], requestTimeout: msMax },
+      );
+      return { ...answer.body, status: answer.statusCode };
+    } catch (error) {
+      throw serviceError(error);
+    }
+  }
+
+  /**
+   * Asks for operations, each spelled as its lines of a bulk: one answer for each, in order. When
+   * the request fails as a whole, that is what became of each of them.
+   */
+  async bulk(
+    operations: readonly string[],
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<readonly Answer[]> {
+    try {
+      const { items } = await this.#client.transport.request<{
+        items: readonly Readonly<Record<string, BulkItem>>[];
+      }>(
+        {
+          method: 'POST',
+          path: '/_bulk',
+          querystring: { filter_path: 'items.*.status,items.*.error', ...query },
+          bulkBody: operations.join(''),
+        },
+        { maxRetries: 0 },
+      );
+      return items.map((item) => {
+        const { status, error } = Object.values(item)[0]!;
+        return { status, reason: error ? `${error.type}: ${error.reason}`.slice(0, reasonLengthMax) : '' };
+      });
+    } catch (error) {
+      const answer = { status: statusOf(error), reason: (error as Error).message };
+      return operations.map(() => answer);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof errors.ResponseError ? (error.statusCode ?? 0) : 0;
+}
+
+function serviceError(cause: unknown): ServiceError {
+  return statusOf(cause) === 429
+    ? new ServiceError('limit-exceeded', 'Elasticsearch has too much to do; try again.', {
+        retryAfterSeconds: 1,
+        cause,
+      })
+    : new ServiceError('unavailable', `Elasticsearch: ${(cause as Error).message}`, { cause });
+}

@@ -1,0 +1,65 @@
+/** A record as the document that is written of it. */
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { Incarnation, Recorded } from '../event.js';
+import { instant } from '../instant.js';
+import { tokensOf } from './tokens.elastic.js';
+
+/**
+ * Larger events are kept in a field of their own and read one by one, so that a page of many is of
+ * bounded size: with `hitsMax`, some 8 MiB.
+ */
+export const smallBytesMax = 16 * 1_024;
+
+/** What Elasticsearch takes. */
+const documentIdBytesMax = 512;
+
+export interface Document {
+  readonly eventId: string;
+  readonly id: string;
+  /** Epoch milliseconds; 0 where the event does not tell, or tells of a time before 1970. */
+  readonly createdAt: number;
+  readonly source: string;
+}
+
+/** Neither an id nor an epoch has a slash. */
+export function nameOf({ id, epoch }: Incarnation): string {
+  return `${id}/${epoch}`;
+}
+
+/** @throws Error with the reason why it can never be stored. */
+export function documentOf(of: Incarnation, record: Recorded): Document {
+  const { position, bytes } = record;
+  if (!isUtf8(bytes)) {
+    throw new Error('is not UTF-8');
+  }
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  const { event } = record;
+  if (typeof event.id !== 'string' || typeof event.type !== 'string') {
+    throw new Error('has no id or no type');
+  }
+  const createdAt = instant(event.createdAt);
+  const source = {
+    of: nameOf(of),
+    position,
+    // There is no NaN in JSON: what is no time becomes null, which no range holds.
+    time: instant(event.time),
+    createdAt,
+    tokens: tokensOf(event),
+    [bytes.byteLength <= smallBytesMax ? 'bytes' : 'large']: text,
+  };
+  return {
+    eventId: event.id,
+    id: documentIdOf(of, event.id),
+    createdAt: Math.max(createdAt || 0, 0),
+    source: JSON.stringify(source),
+  };
+}
+
+function documentIdOf(of: Incarnation, eventId: string): string {
+  const id = `${nameOf(of)}/${eventId}`;
+  // An epoch has no number sign either, so that no hash can be taken for an id.
+  return Buffer.byteLength(id) <= documentIdBytesMax
+    ? id
+    : `${nameOf(of)}#${createHash('sha256').update(eventId).digest('base64url')}`;
+}

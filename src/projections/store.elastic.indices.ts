@@ -1,0 +1,118 @@
+/** The indices of the store: one for each month, and one for the checkpoints. */
+import { readFileSync } from 'node:fs';
+import { ServiceError } from '../errors.js';
+import type { JsonObject } from '../event.js';
+import type { Cluster } from './store.elastic.client.js';
+
+export interface IndexOptions {
+  /** What all names begin with: `events` for `events-2026.11`. */
+  readonly prefix: string;
+  readonly shards: number;
+  readonly replicas: number;
+}
+
+interface Layout {
+  readonly settings: JsonObject;
+  readonly mappings: JsonObject & { readonly _meta: { readonly layout: number } };
+}
+
+interface Layouts {
+  readonly events: Layout;
+  readonly checkpoints: Layout;
+}
+
+/**
+ * All names are aliases: `events-2026.11` of the index `events-2026.11-000001`. Writes require
+ * them, so that an index that was deleted is made again by `make`, or not at all: an index that
+ * Elasticsearch makes by itself would guess its mapping and find what no filter asks for. And an
+ * operator can put another index in the place of one.
+ */
+export class Indices {
+  /** The alias of the events of all months. */
+  readonly events: string;
+  readonly checkpoints: string;
+  readonly #cluster: Cluster;
+  readonly #options: IndexOptions;
+  readonly #layouts: Layouts;
+  readonly #made = new Map<string, Promise<void>>();
+
+  constructor(cluster: Cluster, options: IndexOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.events = options.prefix;
+    this.checkpoints = `${options.prefix}-checkpoints`;
+    const file = new URL('../../../schemas/elasticsearch.json', import.meta.url);
+    this.#layouts = JSON.parse(readFileSync(file, 'utf8')) as Layouts;
+  }
+
+  /** The alias of the month of a time in epoch milliseconds. */
+  monthOf(time: number): string {
+    const [year, month] = new Date(time).toISOString().split('-');
+    return `${this.events}-${year}.${month}`;
+  }
+
+  /** Makes an index unless it is known to be there. */
+  make(name: string): Promise<void> {
+    let made = this.#made.get(name);
+    if (!made) {
+      made = this.#make(name);
+      this.#made.set(name, made);
+      made.catch(() => {
+        this.forget(name);
+      });
+    }
+    return made;
+  }
+
+  /** It was deleted, or could not be made. */
+  forget(name: string): void {
+    this.#made.delete(name);
+  }
+
+  async #make(name: string): Promise<void> {
+    const isEvents = name !== this.checkpoints;
+    const { settings, mappings } = this.#layouts[isEvents ? 'events' : 'checkpoints'];
+    if (await this.#isThere(name, mappings._meta.layout)) {
+      return;
+    }
+    const { shards, replicas } = this.#options;
+    const { error } = await this.#cluster.request<{ error?: { type: string; reason: string } }>({
+      method: 'PUT',
+      path: [`${name}-000001`],
+      body: {
+        settings: { ...settings, number_of_shards: shards, number_of_replicas: replicas },
+        mappings,
+        aliases: { [name]: {}, ...(isEvents && { [this.events]: {} }) },
+      },
+      expect: [400],
+    });
+    // Another node may have been faster.
+    if (error && error.type !== 'resource_already_exists_exception') {
+      throw new ServiceError('unavailable', `${name} cannot be made: ${error.reason}`);
+    }
+  }
+
+  /** An index of another layout would answer wrongly rather than fail. */
+  async #isThere(name: string, layout: number): Promise<boolean> {
+    const { status, ...indices } = await this.#cluster.request<
+      Record<string, { mappings: { _meta?: { layout?: number } } }>
+    >({
+      method: 'GET',
+      path: [name, '_mapping'],
+      expect: [404],
+    });
+    if (status === 404) {
+      return false;
+    }
+    for (const [index, { mappings }] of Object.entries(indices)) {
+      if (mappings._meta?.layout !== layout) {
+        throw new ServiceError(
+          'unavailable',
+          `${index} has layout ${String(mappings._meta?.layout)}, this release reads ${layout}: ` +
+            'start the release that wrote it, or set another prefix and have all projected anew.',
+        );
+      }
+    }
+    return true;
+  }
+}

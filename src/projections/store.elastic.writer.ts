@@ -1,0 +1,157 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { ServiceError } from '../errors.js';
+import type { Incarnation, Recorded } from '../event.js';
+import { BulkQueue } from './store.elastic.bulk.js';
+import type { Checkpoints } from './store.elastic.checkpoints.js';
+import type { Answer, Cluster } from './store.elastic.client.js';
+import { documentOf, type Document } from './store.elastic.document.js';
+import type { Indices } from './store.elastic.indices.js';
+import type { Outcome } from './store.js';
+
+/**
+ * So long after the first try a producer may send an event again, and have it recognised even
+ * where a month has ended in between: an id is unique within its month alone. Within the time that
+ * a node remembers ids, it never comes here; later than this, it is another event.
+ */
+const retryMsMax = 3 * 24 * 60 * 60 * 1_000;
+
+/** Others have their turn after so much work on documents. */
+const sliceMs = 3;
+
+type Refused = Exclude<Outcome, string>;
+
+export class Writer {
+  readonly #cluster: Cluster;
+  readonly #indices: Indices;
+  readonly #checkpoints: Checkpoints;
+  readonly #queue: BulkQueue;
+  /** Documents are made call by call: so ids are under way in the order of the calls. */
+  #made: Promise<unknown> = Promise.resolve();
+  /** What becomes of the documents that are being written, by their ids. */
+  readonly #underWay = new Map<string, Promise<Outcome>>();
+
+  constructor(cluster: Cluster, indices: Indices, checkpoints: Checkpoints, queue: BulkQueue) {
+    this.#cluster = cluster;
+    this.#indices = indices;
+    this.#checkpoints = checkpoints;
+    this.#queue = queue;
+  }
+
+  async write(of: Incarnation, records: readonly Recorded[]): Promise<readonly Outcome[]> {
+    const made = this.#made.then(() => documentsOf(of, records));
+    this.#made = made;
+    const documents = await made;
+    const firsts: Document[] = [];
+    // Begins when this run of code has ended, and with it the list.
+    const stored = Promise.resolve().then(() => this.#store(of, firsts));
+    // Two bulks may overtake each other. So an id is sent once, and its second event is told what
+    // became of the first: were it sent too, it could be the one that is stored.
+    const outcomes = documents.map((document) => {
+      if ('refused' in document) {
+        return document;
+      }
+      const first = this.#underWay.get(document.id);
+      if (first) {
+        return first.then((outcome) => (outcome === 'stored' ? 'exists' : outcome));
+      }
+      const place = firsts.push(document) - 1;
+      const outcome = stored.then((all) => all[place]!);
+      this.#underWay.set(document.id, outcome);
+      return outcome;
+    });
+    try {
+      return await Promise.all(outcomes);
+    } finally {
+      for (const { id } of firsts) {
+        this.#underWay.delete(id);
+      }
+    }
+  }
+
+  /** One outcome for each document. No two of them have one id. */
+  async #store(of: Incarnation, documents: readonly Document[]): Promise<readonly Outcome[]> {
+    const elsewhere = await this.#inOtherMonth(of, documents);
+    const sent = documents.filter(({ id }) => !elsewhere.has(id));
+    const months = sent.map(({ createdAt }) => this.#indices.monthOf(createdAt));
+    await Promise.all([...new Set(months)].map((month) => this.#indices.make(month)));
+    const answers = await this.#queue.submit(
+      sent.map(({ id, source }, at) => {
+        const action = { create: { _index: months[at]!, _id: id, routing: of.id } };
+        return `${JSON.stringify(action)}\n${source}\n`;
+      }),
+    );
+    const outcomes = new Map(
+      sent.map(({ id }, at) => [id, this.#outcome(answers[at]!, months[at]!)]),
+    );
+    for (const month of months) {
+      this.#checkpoints.wrote(month);
+    }
+    return documents.map(({ id }) => outcomes.get(id) ?? 'exists');
+  }
+
+  #outcome({ status, reason }: Answer, month: string): Outcome {
+    switch (status) {
+      case 201:
+        return 'stored';
+      case 409:
+        return 'exists';
+      case 400:
+      case 413:
+        return { refused: reason };
+      case 404:
+        this.#indices.forget(month);
+    }
+    // Not the fault of this event: parked for it, all events after it would be as well.
+    throw new ServiceError('unavailable', `Elasticsearch takes no writes: ${status} ${reason}`);
+  }
+
+  /** The ids of those that were stored in the month before or after, shortly before its end. */
+  async #inOtherMonth(
+    of: Incarnation,
+    documents: readonly Document[],
+  ): Promise<ReadonlySet<string>> {
+    const docs = documents.flatMap(({ id, createdAt }) => {
+      const month = this.#indices.monthOf(createdAt);
+      return [createdAt - retryMsMax, createdAt + retryMsMax]
+        .map((time) => this.#indices.monthOf(time))
+        .filter((other) => other !== month)
+        .map((other) => ({ _index: other, _id: id, routing: of.id, _source: false }));
+    });
+    if (docs.length === 0) {
+      return new Set();
+    }
+    const answer = await this.#cluster.request<{
+      docs: readonly { readonly _id: string; readonly found?: boolean }[];
+    }>({
+      method: 'POST',
+      path: ['_mget'],
+      query: { filter_path: 'docs._id,docs.found' },
+      body: { docs },
+    });
+    const found = answer.docs.flatMap((doc, at) => (doc.found ? [docs[at]!] : []));
+    for (const { _index } of found) {
+      this.#checkpoints.wrote(_index);
+    }
+    return new Set(found.map(({ _id }) => _id));
+  }
+}
+
+async function documentsOf(
+  of: Incarnation,
+  records: readonly Recorded[],
+): Promise<(Document | Refused)[]> {
+  const documents: (Document | Refused)[] = [];
+  let end = performance.now() + sliceMs;
+  for (const record of records) {
+    try {
+      documents.push(documentOf(of, record));
+    } catch (error) {
+      documents.push({ refused: (error as Error).message });
+    }
+    if (performance.now() > end) {
+      await turn();
+      end = performance.now() + sliceMs;
+    }
+  }
+  return documents;
+}
