@@ -1,0 +1,118 @@
+import { setMaxListeners } from 'node:events';
+import type { Position } from '../event.js';
+import type { Topic } from './log.kafka.cluster.js';
+import type { Found } from './log.kafka.fetch.js';
+import { backoffMs, isPassing, refusalOf, sleep } from './log.kafka.patience.js';
+import { notFound } from './log.kafka.topics.js';
+import type { Batch } from './log.js';
+
+/** Where a follower gets its records from. */
+export interface Source {
+  /** The topic as it is now. */
+  readonly require: (workspace: string) => Promise<Topic>;
+  readonly forget: (workspace: string) => void;
+  /** What is there, without waiting. */
+  readonly fetch: (topic: Topic, offset: number) => Promise<Found>;
+  /** What comes next; `undefined` when the signal aborts. */
+  readonly wait: (topic: Topic, offset: number, signal: AbortSignal) => Promise<Found | undefined>;
+  /** Where to fetch from instead of an offset that is not in the log. */
+  readonly nearest: (topic: Topic, offset: number) => Promise<number>;
+}
+
+/**
+ * Follows one incarnation of a workspace's topic, wherever its leader goes and however long it is
+ * away: it fetches by itself while it is behind, and waits together with all others at the head.
+ */
+export async function* follow(
+  source: Source,
+  workspace: string,
+  pinned: Topic,
+  after: Position,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  // One signal may end any number of followers; Node takes more than ten for a leak.
+  setMaxListeners(0, signal);
+  const place: Place = { wanted: after + 1, offset: after + 1, atHead: false };
+  let failures = 0;
+  while (!signal.aborted) {
+    let batch: Batch | undefined;
+    try {
+      batch = await orAborted(signal, step(source, workspace, pinned, place, signal));
+      failures = 0;
+    } catch (error) {
+      if (!isPassing(error)) {
+        throw error;
+      }
+      source.forget(workspace);
+      place.atHead = false;
+      await orAborted(signal, sleep(backoffMs(failures++)));
+    }
+    if (batch && !isAborted(signal)) {
+      yield batch;
+    }
+  }
+}
+
+interface Place {
+  /** The next position that the consumer wants. */
+  wanted: number;
+  /** The next one to fetch: not the same where the log begins later, or has not come so far. */
+  offset: number;
+  /** Whether nothing was left to fetch. */
+  atHead: boolean;
+}
+
+/** One fetch; `undefined` when it has brought nothing that the consumer wants. */
+async function step(
+  source: Source,
+  workspace: string,
+  pinned: Topic,
+  place: Place,
+  signal: AbortSignal,
+): Promise<Batch | undefined> {
+  const topic = await source.require(workspace);
+  if (topic.id !== pinned.id) {
+    throw notFound(workspace);
+  }
+  try {
+    const found = place.atHead
+      ? await source.wait(topic, place.offset, signal)
+      : await source.fetch(topic, place.offset);
+    if (!found) {
+      return undefined;
+    }
+    place.offset = found.next;
+    place.atHead = found.next >= found.head;
+    const records = found.records.filter(({ position }) => position >= place.wanted);
+    place.wanted = Math.max(place.wanted, found.next);
+    return records.length > 0 ? { records, first: found.first as Position } : undefined;
+  } catch (error) {
+    if (refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') {
+      throw error;
+    }
+    place.offset = await source.nearest(topic, place.wanted);
+    place.atHead = false;
+    return undefined;
+  }
+}
+
+// A function, as the compiler takes the signal for what it was at the last look.
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+/** `undefined` as soon as the signal aborts. */
+async function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  let abort!: () => void;
+  const aborted = new Promise<undefined>((resolve) => {
+    abort = () => {
+      resolve(undefined);
+    };
+  });
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,179 @@
+import type { Broker } from '@platformatic/kafka';
+import { logger } from '../logger.js';
+import { addressOf, type Cluster, type Topic } from './log.kafka.cluster.js';
+import { foundIn, type Fetched, type Found } from './log.kafka.fetch.js';
+import { FetchSession } from './log.kafka.session.js';
+
+/** How long a fetch waits at a broker where nothing comes: an idle node asks once a second. */
+const TAIL_WAIT_MS = 1000;
+
+/** So long at most may one who has come to wait be held up by another who came before. */
+const JOIN_WAIT_MS = 20;
+
+interface Waiter {
+  readonly offset: number;
+  readonly resolve: (found: Found | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Waits at the head of any number of topics with two connections to each broker. */
+export class Tails {
+  readonly #cluster: Cluster;
+  readonly #byBroker = new Map<string, BrokerTail>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /**
+   * Resolves when there is something from an offset on; with `undefined` when the signal aborts.
+   * Nothing is fetched for a topic of which nobody waits.
+   */
+  wait(topic: Topic, offset: number, signal: AbortSignal): Promise<Found | undefined> {
+    const address = addressOf(topic.leader);
+    let tail = this.#byBroker.get(address);
+    if (!tail) {
+      tail = new BrokerTail(this.#cluster, topic.leader);
+      this.#byBroker.set(address, tail);
+    }
+    return tail.wait(topic.id, offset, signal);
+  }
+
+  /** Those who wait fail. */
+  close(reason: Error): void {
+    for (const tail of this.#byBroker.values()) {
+      tail.fail(reason);
+    }
+  }
+}
+
+/**
+ * All that is waited for at one broker. A fetch cannot be called back or added to once the broker
+ * has it, and it stops all that is behind it on its connection. Hence two sessions. The main one
+ * carries everything, and waits long. Who comes while it waits is carried by the other one, which
+ * waits shortly so that the next can join, until the main one comes round and takes all of them.
+ */
+class BrokerTail {
+  readonly #main: FetchSession;
+  readonly #joining: FetchSession;
+  readonly #address: string;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  #scheduled = false;
+
+  constructor(cluster: Cluster, broker: Broker) {
+    this.#address = addressOf(broker);
+    this.#main = new FetchSession(() => cluster.link(broker, 'tail'));
+    this.#joining = new FetchSession(() => cluster.link(broker, 'join'));
+  }
+
+  wait(topicId: string, offset: number, signal: AbortSignal): Promise<Found | undefined> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(topicId) ?? new Set();
+      this.#waiters.set(topicId, waiters);
+      const leave = (): void => {
+        signal.removeEventListener('abort', abort);
+        waiters.delete(waiter);
+        if (waiters.size === 0 && this.#waiters.get(topicId) === waiters) {
+          this.#waiters.delete(topicId);
+        }
+      };
+      const waiter = {
+        offset,
+        resolve: (found: Found | undefined) => {
+          leave();
+          resolve(found);
+        },
+        reject: (error: unknown) => {
+          leave();
+          reject(error);
+        },
+      };
+      const abort = (): void => {
+        waiter.resolve(undefined);
+      };
+      signal.addEventListener('abort', abort);
+      waiters.add(waiter);
+      this.#schedule();
+    });
+  }
+
+  fail(reason: unknown, topicIds: Iterable<string> = this.#waiters.keys()): void {
+    for (const topicId of [...topicIds]) {
+      for (const waiter of [...(this.#waiters.get(topicId) ?? [])]) {
+        waiter.reject(reason);
+      }
+    }
+  }
+
+  /** After those who were given something have had their turn to ask for the next. */
+  #schedule(): void {
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#send();
+      });
+    }
+  }
+
+  #send(): void {
+    if (!this.#main.busy) {
+      void this.#run(this.#main, this.#wanted(), TAIL_WAIT_MS);
+    }
+    if (!this.#joining.busy) {
+      const left = [...this.#wanted()].filter(([id, offset]) => !this.#main.covers(id, offset));
+      void this.#run(this.#joining, new Map(left), JOIN_WAIT_MS);
+    }
+  }
+
+  /** Of several who wait for one topic, the one that is furthest behind decides. */
+  #wanted(): Map<string, number> {
+    const wanted = new Map<string, number>();
+    for (const [topicId, waiters] of this.#waiters) {
+      let least = Infinity;
+      for (const { offset } of waiters) {
+        least = Math.min(least, offset);
+      }
+      wanted.set(topicId, least);
+    }
+    return wanted;
+  }
+
+  async #run(
+    session: FetchSession,
+    wanted: ReadonlyMap<string, number>,
+    waitMs: number,
+  ): Promise<void> {
+    if (wanted.size === 0) {
+      return;
+    }
+    try {
+      for (const fetched of await session.fetch(wanted, waitMs)) {
+        this.#deliver(fetched, wanted.get(fetched.topicId));
+      }
+    } catch (error) {
+      // Each of them looks for the leader, which may be another one by now.
+      logger.warn({ err: error, broker: this.#address }, 'cannot follow, trying again');
+      this.fail(error, wanted.keys());
+    }
+    this.#schedule();
+  }
+
+  /** An answer of the one session may come after the other has served who waited. */
+  #deliver(fetched: Fetched, offset: number | undefined): void {
+    const waiters = this.#waiters.get(fetched.topicId);
+    if (!waiters || offset === undefined) {
+      return;
+    }
+    try {
+      const found = foundIn(fetched, offset);
+      for (const waiter of [...waiters]) {
+        if (offset <= waiter.offset && waiter.offset < found.next) {
+          waiter.resolve(found);
+        }
+      }
+    } catch (error) {
+      this.fail(error, [fetched.topicId]);
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { createTopicsV7, deleteTopicsV6 } from '@platformatic/kafka';
+import { ServiceError } from '../errors.js';
+import type { Cluster, Topic } from './log.kafka.cluster.js';
+import { refusalOf, sleep, unavailable } from './log.kafka.patience.js';
+import type { Retention } from './log.js';
+
+const MIB = 1024 * 1024;
+
+/**
+ * An append is one record batch, because Kafka writes a batch whole or not at all: so a batch may
+ * be as large as the largest append. The rest is for keys and headers. In all it stays below what a
+ * broker takes at once (`socket.request.max.bytes`, 100 MiB).
+ */
+export const APPEND_BYTES_MAX = 64 * MIB;
+const BATCH_BYTES_MAX = APPEND_BYTES_MAX + 16 * MIB;
+
+/** A broker learns of a new topic some ms after the one that has answered the creation. */
+const SPREAD_MS = 100;
+
+/**
+ * Kafka refuses a topic whose name differs from that of another one in `.` and `_` alone. Workspace
+ * ids have no `.`, so that theirs never do.
+ */
+const WORKSPACE = /^[A-Za-z0-9_-]+$/;
+
+export interface TopicsOptions {
+  readonly topicPrefix: string;
+  readonly replicationFactor: number;
+  readonly minInsyncReplicas: number;
+  /** How long the controller may take. */
+  readonly waitMs: number;
+}
+
+/** The topics of the workspaces: found, made and deleted. */
+export class Topics {
+  readonly #cluster: Cluster;
+  readonly #options: TopicsOptions;
+
+  constructor(cluster: Cluster, options: TopicsOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+  }
+
+  nameOf(workspace: string): string {
+    assert.match(workspace, WORKSPACE);
+    return this.#options.topicPrefix + workspace;
+  }
+
+  /** @throws ServiceError `workspace-not-found` */
+  async require(workspace: string): Promise<Topic> {
+    const topic = await this.#find(workspace);
+    if (!topic) {
+      throw notFound(workspace);
+    }
+    return topic;
+  }
+
+  /** Has the next `require` ask. */
+  forget(workspace: string): void {
+    this.#cluster.forget(this.nameOf(workspace));
+  }
+
+  /** Without effect where there is one. */
+  async create(workspace: string, retention: Retention): Promise<void> {
+    const { replicationFactor, minInsyncReplicas, waitMs } = this.#options;
+    const name = this.nameOf(workspace);
+    const configs = Object.entries({
+      'cleanup.policy': 'delete',
+      'max.message.bytes': BATCH_BYTES_MAX,
+      'message.timestamp.type': 'CreateTime',
+      'min.insync.replicas': minInsyncReplicas,
+      'retention.bytes': retention.maxBytes ?? -1,
+      'retention.ms': retention.maxAgeMs ?? -1,
+    }).map(([key, value]) => ({ name: key, value: String(value) }));
+    const made = { name, numPartitions: 1, replicationFactor, assignments: [], configs };
+    try {
+      const answer = await this.#cluster.ask(createTopicsV7.api, [made], waitMs, false);
+      await this.#spread(workspace, answer.topics[0]!.topicId);
+    } catch (error) {
+      if (refusalOf(error) !== 'TOPIC_ALREADY_EXISTS') {
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * By id, so that a topic of the same name that was made meanwhile is never hit.
+   */
+  async drop(workspace: string, epoch: string): Promise<void> {
+    this.forget(workspace);
+    const topic = await this.#find(workspace);
+    if (!topic || epochOf(topic) !== epoch) {
+      return;
+    }
+    try {
+      // The protocol has no name where there is an id; the library's type does not know that.
+      const named = { name: null as unknown as string, topicId: topic.id };
+      await this.#cluster.ask(deleteTopicsV6.api, [named], this.#options.waitMs);
+    } catch (error) {
+      if (refusalOf(error) !== 'UNKNOWN_TOPIC_ID') {
+        throw error;
+      }
+    } finally {
+      this.forget(workspace);
+    }
+  }
+
+  /** Asks twice before it says that there is none, as the broker may just not know yet. */
+  async #find(workspace: string): Promise<Topic | undefined> {
+    const name = this.nameOf(workspace);
+    const topic = await this.#cluster.find(name);
+    if (topic) {
+      return topic;
+    }
+    await sleep(SPREAD_MS);
+    return this.#cluster.find(name);
+  }
+
+  /** Waits until the brokers that tell of topics tell of this one. */
+  async #spread(workspace: string, id: string): Promise<void> {
+    this.forget(workspace);
+    const topic = await this.#find(workspace);
+    if (topic?.id !== id) {
+      this.forget(workspace);
+      throw unavailable(`the topic of ${workspace} was made, but its leader is not known yet`);
+    }
+  }
+}
+
+/**
+ * Names the incarnation: every node computes it from the id that Kafka gives to a topic, of which
+ * the last 48 bits are random.
+ */
+export function epochOf({ id }: Topic): string {
+  const digits = 8;
+  const number = Number.parseInt(id.slice(-12), 16) % 36 ** digits;
+  return number.toString(36).padStart(digits, '0');
+}
+
+export function notFound(workspace: string): ServiceError {
+  return new ServiceError('workspace-not-found', `there is no workspace ${workspace}`);
+}

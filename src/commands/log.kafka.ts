@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import type { ConnectionOptions } from '@platformatic/kafka';
+import type { ServiceError } from '../errors.js';
+import type { Position, Recorded, Sealed } from '../event.js';
+import { Cluster, type Topic } from './log.kafka.cluster.js';
+import { fetchOnce, type Found } from './log.kafka.fetch.js';
+import { follow } from './log.kafka.follow.js';
+import { offsetAt } from './log.kafka.offsets.js';
+import { patiently, refusalOf, unavailable } from './log.kafka.patience.js';
+import { Tails } from './log.kafka.tails.js';
+import { epochOf, Topics, type TopicsOptions } from './log.kafka.topics.js';
+import { Writer } from './log.kafka.writer.js';
+import type { Batch, Bounds, EventLog, Retention } from './log.js';
+
+/** What one fetch takes for a follower that is behind. */
+const FOLLOW_BYTES = 256 * 1024;
+
+/** Keys, headers and lengths of the records of a read, so that one fetch does where it can. */
+const READ_EXTRA_BYTES = 64 * 1024;
+
+export interface KafkaLogOptions extends TopicsOptions {
+  /** `host:port` */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly ssl?: NonNullable<ConnectionOptions['ssl']>;
+  readonly sasl?: NonNullable<ConnectionOptions['sasl']>;
+  /** How long a call waits for Kafka before it is `unavailable`. */
+  readonly waitMs: number;
+  /** Of the envelope, in the schema registry: records begin with it, in Confluent wire format. */
+  readonly schemaId?: number;
+}
+
+/**
+ * Opens the log on a Kafka cluster, of 3.1 or newer.
+ *
+ * @throws ServiceError `unavailable` when no broker answers.
+ */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
+  const log = new KafkaLog(options);
+  await log.connect();
+  return log;
+}
+
+/** The back end for any number of nodes: one topic of one partition per workspace. */
+class KafkaLog implements EventLog {
+  readonly #waitMs: number;
+  readonly #cluster: Cluster;
+  readonly #topics: Topics;
+  readonly #writer: Writer;
+  readonly #tails: Tails;
+  /** What is made and deleted of one workspace happens in the order of the calls. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #closed: ServiceError | undefined;
+
+  constructor(options: KafkaLogOptions) {
+    const { brokers, clientId, ssl, sasl, waitMs, schemaId } = options;
+    const connection = {
+      connectTimeout: waitMs,
+      // A fetch that waits is answered within a second, where there is anybody to answer.
+      requestTimeout: waitMs,
+      ...(ssl && { ssl }),
+      ...(sasl && { sasl }),
+    };
+    this.#waitMs = waitMs;
+    this.#cluster = new Cluster(brokers.map(toBroker), { clientId, connection });
+    this.#topics = new Topics(this.#cluster, options);
+    this.#writer = new Writer(this.#cluster, this.#topics, { waitMs, schemaId });
+    this.#tails = new Tails(this.#cluster);
+  }
+
+  async connect(): Promise<void> {
+    try {
+      await patiently(this.#waitMs, () => this.#cluster.refresh());
+    } catch (error) {
+      this.#cluster.close();
+      throw error;
+    }
+  }
+
+  async append(workspace: string, records: readonly Sealed[]): Promise<Position> {
+    assert(records.length > 0, 'an append has at least one record');
+    this.#assertOpen();
+    return this.#writer.append(workspace, records);
+  }
+
+  async read(workspace: string, after: Position, limitBytes: number): Promise<Batch> {
+    return this.#with(workspace, (topic) => this.#read(topic, after + 1, limitBytes));
+  }
+
+  async *follow(workspace: string, after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+    this.#assertOpen();
+    if (signal.aborted) {
+      return;
+    }
+    const topic = await this.#with(workspace, (found) => Promise.resolve(found));
+    const source = {
+      require: (id: string) => this.#topics.require(id),
+      forget: (id: string) => {
+        this.#topics.forget(id);
+      },
+      fetch: (of: Topic, offset: number) => fetchOnce(this.#cluster, of, offset, FOLLOW_BYTES),
+      wait: (of: Topic, offset: number, until: AbortSignal) => this.#tails.wait(of, offset, until),
+      nearest: (of: Topic, offset: number) => this.#nearest(of, offset),
+    };
+    yield* follow(source, workspace, topic, after, signal);
+  }
+
+  async bounds(workspace: string): Promise<Bounds> {
+    return this.#with(workspace, async (topic) => {
+      const latest = await offsetAt(this.#cluster, topic, 'latest');
+      // Asked for by the id of the topic, so that it is of this incarnation.
+      const { first, head } = await fetchOnce(this.#cluster, topic, latest ?? 0, 1);
+      return { epoch: epochOf(topic), first: first as Position, next: head as Position };
+    });
+  }
+
+  async seek(workspace: string, time: number): Promise<Position> {
+    return this.#with(workspace, async (topic) => {
+      const offset =
+        (await offsetAt(this.#cluster, topic, Math.max(time, 0))) ??
+        (await offsetAt(this.#cluster, topic, 'latest'));
+      return ((offset ?? 0) - 1) as Position;
+    });
+  }
+
+  async create(workspace: string, retention: Retention): Promise<Bounds> {
+    this.#assertOpen();
+    return this.#inTurn(workspace, async () => {
+      await patiently(this.#waitMs, () => this.#topics.create(workspace, retention));
+      return this.bounds(workspace);
+    });
+  }
+
+  async drop(workspace: string, epoch: string): Promise<void> {
+    this.#assertOpen();
+    return this.#inTurn(workspace, () =>
+      patiently(this.#waitMs, () => this.#topics.drop(workspace, epoch)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= unavailable('the log is closed');
+    await this.#writer.settled();
+    this.#cluster.close();
+    this.#tails.close(this.#closed);
+  }
+
+  /** The records from an offset on, as many as fit, from as many fetches as that takes. */
+  async #read(topic: Topic, offset: number, limitBytes: number): Promise<Batch> {
+    const records: Recorded[] = [];
+    let leftBytes = limitBytes;
+    let from = offset;
+    for (;;) {
+      const found = await this.#fetch(topic, from, Math.max(leftBytes, 0) + READ_EXTRA_BYTES);
+      for (const record of found.records) {
+        leftBytes -= record.bytes.byteLength;
+        if (record.position >= offset && (leftBytes >= 0 || records.length === 0)) {
+          records.push(record);
+        }
+      }
+      from = found.next;
+      if (leftBytes <= 0 || from >= found.head) {
+        return { records, first: found.first as Position };
+      }
+    }
+  }
+
+  /** As `fetchOnce`, from the nearest offset in the log. */
+  async #fetch(topic: Topic, offset: number, maxBytes: number): Promise<Found> {
+    try {
+      return await fetchOnce(this.#cluster, topic, offset, maxBytes);
+    } catch (error) {
+      if (refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') {
+        throw error;
+      }
+      const nearest = await this.#nearest(topic, offset);
+      return fetchOnce(this.#cluster, topic, nearest, maxBytes);
+    }
+  }
+
+  async #nearest(topic: Topic, offset: number): Promise<number> {
+    const first = (await offsetAt(this.#cluster, topic, 'earliest')) ?? 0;
+    const next = (await offsetAt(this.#cluster, topic, 'latest')) ?? 0;
+    return Math.min(Math.max(offset, first), next);
+  }
+
+  /** Does what the leader of a topic is needed for; anew, where that is another one by now. */
+  async #with<T>(workspace: string, work: (topic: Topic) => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    return patiently(this.#waitMs, async () => {
+      const topic = await this.#topics.require(workspace);
+      try {
+        return await work(topic);
+      } catch (error) {
+        this.#topics.forget(workspace);
+        throw error;
+      }
+    });
+  }
+
+  #inTurn<T>(workspace: string, work: () => Promise<T>): Promise<T> {
+    const done = (this.#turns.get(workspace) ?? Promise.resolve()).then(work);
+    const settled = done
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#turns.get(workspace) === settled) {
+          this.#turns.delete(workspace);
+        }
+      });
+    this.#turns.set(workspace, settled);
+    return done;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) {
+      throw this.#closed;
+    }
+  }
+}
+
+function toBroker(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+}

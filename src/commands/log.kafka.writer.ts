@@ -1,0 +1,228 @@
+import {
+  initProducerIdV4,
+  NumericMap,
+  ProduceAcks,
+  produceV9,
+  type MessageRecord,
+} from '@platformatic/kafka';
+import { ServiceError } from '../errors.js';
+import type { Position, Sealed } from '../event.js';
+import type { Cluster, Topic } from './log.kafka.cluster.js';
+import { patiently, refusalOf, unavailable } from './log.kafka.patience.js';
+import { Encoder } from './log.kafka.records.js';
+import { APPEND_BYTES_MAX, type Topics } from './log.kafka.topics.js';
+
+const MIB = 1024 * 1024;
+
+/** Appends that go together: more at a time is no faster, and holds up those that come next. */
+const BATCH_BYTES_MAX = MIB;
+const BATCH_RECORDS_MAX = 10_000;
+
+/** What may wait in memory for a broker that is away or slow, of one workspace and of all. */
+const WORKSPACE_PENDING_BYTES_MAX = 32 * MIB;
+const PENDING_BYTES_MAX = 256 * MIB;
+
+/** Sequence numbers begin anew at 0 after the last one of 31 bits. */
+const SEQUENCES = 2 ** 31;
+
+const TOO_LARGE = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'];
+
+interface Producer {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
+interface Append {
+  readonly records: readonly Sealed[];
+  readonly bytes: number;
+  /** When its caller stops waiting, on the clock of `performance.now`. */
+  readonly deadline: number;
+  readonly resolve: (first: Position) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What is on its way to one workspace, and how far its sequence of records has come. */
+interface Outbox {
+  readonly waiting: Append[];
+  bytes: number;
+  draining: Promise<void> | undefined;
+  producer: Producer | undefined;
+  sequence: number;
+}
+
+export interface WriterOptions {
+  /** How long an append waits for Kafka. */
+  readonly waitMs: number;
+  readonly schemaId: number | undefined;
+}
+
+/**
+ * Appends, as an idempotent producer: the broker knows a batch that it has got already by producer
+ * id and sequence number, so that an attempt can be made again until it is answered. One batch of a
+ * workspace is under way at a time, and what is appended meanwhile makes the next one; the
+ * workspaces do not wait for each other.
+ */
+export class Writer {
+  readonly #cluster: Cluster;
+  readonly #topics: Topics;
+  readonly #options: WriterOptions;
+  readonly #outboxes = new Map<string, Outbox>();
+  #producer: Promise<Producer> | undefined;
+  #pendingBytes = 0;
+
+  constructor(cluster: Cluster, topics: Topics, options: WriterOptions) {
+    this.#cluster = cluster;
+    this.#topics = topics;
+    this.#options = options;
+  }
+
+  append(workspace: string, records: readonly Sealed[]): Promise<Position> {
+    let bytes = 0;
+    for (const record of records) {
+      bytes += record.bytes.byteLength;
+    }
+    if (bytes > APPEND_BYTES_MAX) {
+      throw tooLarge();
+    }
+    const outbox = this.#outboxOf(workspace);
+    // Before the append is counted, so that one which is larger than the bound by itself gets in.
+    if (outbox.bytes >= WORKSPACE_PENDING_BYTES_MAX || this.#pendingBytes >= PENDING_BYTES_MAX) {
+      throw unavailable('too many events wait for Kafka');
+    }
+    outbox.bytes += bytes;
+    this.#pendingBytes += bytes;
+    return new Promise((resolve, reject) => {
+      const deadline = performance.now() + this.#options.waitMs;
+      outbox.waiting.push({ records, bytes, deadline, resolve, reject });
+      outbox.draining ??= this.#drain(workspace, outbox);
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    for (const { draining } of this.#outboxes.values()) {
+      await draining;
+    }
+  }
+
+  #outboxOf(workspace: string): Outbox {
+    let outbox = this.#outboxes.get(workspace);
+    if (!outbox) {
+      outbox = { waiting: [], bytes: 0, draining: undefined, producer: undefined, sequence: 0 };
+      this.#outboxes.set(workspace, outbox);
+    }
+    return outbox;
+  }
+
+  async #drain(workspace: string, outbox: Outbox): Promise<void> {
+    while (outbox.waiting.length > 0) {
+      const appends = takeBatch(outbox.waiting);
+      try {
+        let position = await this.#produce(workspace, outbox, appends);
+        for (const { records, resolve } of appends) {
+          resolve(position as Position);
+          position += records.length;
+        }
+      } catch (error) {
+        appends.forEach(({ reject }) => {
+          reject(error);
+        });
+      }
+      for (const { bytes } of appends) {
+        outbox.bytes -= bytes;
+        this.#pendingBytes -= bytes;
+      }
+    }
+    outbox.draining = undefined;
+  }
+
+  /**
+   * Writes one batch, and gives the position of its first record.
+   *
+   * A failure leaves open whether the batch was written, or still will be. The next one would get
+   * its sequence numbers: the broker would take it for the same batch, and acknowledge what it
+   * throws away. So a producer id with which a workspace has failed is never used for it again.
+   */
+  async #produce(workspace: string, outbox: Outbox, appends: readonly Append[]): Promise<number> {
+    const encoder = new Encoder(this.#topics.nameOf(workspace), workspace, this.#options.schemaId);
+    const messages = appends.flatMap(({ records }) => records.map((each) => encoder.encode(each)));
+    const waitMs = Math.max(appends[0]!.deadline - performance.now(), 0);
+    try {
+      const position = await patiently(waitMs, async (over) => {
+        const topic = await this.#topics.require(workspace);
+        const producer = (outbox.producer ??= await this.#currentProducer());
+        over.throwIfAborted();
+        return this.#send(workspace, topic, messages, producer, outbox.sequence);
+      });
+      outbox.sequence = (outbox.sequence + messages.length) % SEQUENCES;
+      return position;
+    } catch (error) {
+      this.#retireProducer(outbox);
+      throw TOO_LARGE.includes(refusalOf(error) ?? '') ? tooLarge(error) : error;
+    }
+  }
+
+  async #send(
+    workspace: string,
+    topic: Topic,
+    messages: MessageRecord[],
+    producer: Producer,
+    sequence: number,
+  ): Promise<number> {
+    try {
+      const answer = await this.#cluster
+        .link(topic.leader, 'write')
+        .call(produceV9.api, ProduceAcks.ALL, this.#options.waitMs, messages, {
+          ...producer,
+          compression: 'none',
+          sequences: new NumericMap([[`${topic.name}:0`, sequence]]),
+        });
+      const [partition] = (answer as produceV9.ProduceResponse).responses[0]!.partitionResponses;
+      return Number(partition!.baseOffset);
+    } catch (error) {
+      // The leader may be another one by now, or the topic gone.
+      this.#topics.forget(workspace);
+      throw error;
+    }
+  }
+
+  /** The workspaces share one, until one of them fails. */
+  #currentProducer(): Promise<Producer> {
+    this.#producer ??= this.#cluster
+      .ask(initProducerIdV4.api, null, 0, -1n, -1)
+      .catch((error: unknown) => {
+        this.#producer = undefined;
+        throw error;
+      });
+    return this.#producer;
+  }
+
+  #retireProducer(outbox: Outbox): void {
+    // Also for those who have used no other yet: with it they could come to what failed here.
+    this.#producer = undefined;
+    outbox.producer = undefined;
+    outbox.sequence = 0;
+  }
+}
+
+function takeBatch(waiting: Append[]): Append[] {
+  let count = 0;
+  let bytes = 0;
+  let records = 0;
+  do {
+    bytes += waiting[count]!.bytes;
+    records += waiting[count]!.records.length;
+    count++;
+  } while (
+    count < waiting.length &&
+    bytes + waiting[count]!.bytes <= BATCH_BYTES_MAX &&
+    records + waiting[count]!.records.length <= BATCH_RECORDS_MAX
+  );
+  return waiting.splice(0, count);
+}
+
+function tooLarge(cause?: unknown): ServiceError {
+  return new ServiceError('too-large', 'These events are too large to be recorded at once.', {
+    cause,
+  });
+}
