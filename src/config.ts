@@ -1,58 +1,27 @@
+import { BACK_ENDS, backEndFaults } from './config.backends.js';
+import {
+  flag,
+  KIB,
+  MIB,
+  number,
+  oneOf,
+  origins,
+  someOf,
+  text,
+  type Kind,
+  type Setting,
+} from './config.kinds.js';
+
 /**
  * Every setting, in one table: its environment variable, its default, what it may be and why it is
  * there. The README's table is held equal to this one by a test.
  */
 
-type Kind<T> = (text: string) => T | undefined;
-
-interface Setting<T> {
-  readonly env: string;
-  readonly default: T;
-  readonly kind: Kind<T>;
-  /** What is allowed, for the error message. */
-  readonly allowed: string;
-  readonly why: string;
-}
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
-const text: Kind<string> = (given) => given;
-
-const oneOf =
-  <T extends string>(...words: readonly T[]): Kind<T> =>
-  (given) =>
-    words.find((word) => word === given);
-
-const flag: Kind<boolean> = (given) =>
-  given === 'true' || given === 'false' ? given === 'true' : undefined;
-
-const whole =
-  (min: number, max: number): Kind<number> =>
-  (given) => {
-    const value = /^\d+$/.test(given) ? Number(given) : Number.NaN;
-    return value >= min && value <= max ? value : undefined;
-  };
-
-const origins: Kind<readonly string[]> = (given) => {
-  const list = given.split(',').filter((item) => item !== '');
-  // Browsers send an origin in one spelling; a setting in another would match none of them.
-  const isOrigin = (item: string): boolean => URL.canParse(item) && new URL(item).origin === item;
-  return list.every((item) => item === '*' || isOrigin(item)) ? list : undefined;
-};
-
-function number(
-  env: string,
-  value: number,
-  min: number,
-  max: number,
-  why: string,
-): Setting<number> {
-  return { env, default: value, kind: whole(min, max), allowed: `${min} to ${max}`, why };
-}
-
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type Level = (typeof LEVELS)[number];
+
+const ROLES = ['api', 'projector'] as const;
+export type Role = (typeof ROLES)[number];
 
 export const SETTINGS = {
   host: {
@@ -70,6 +39,13 @@ export const SETTINGS = {
     allowed: 'a folder',
     why: 'Where the embedded log and store keep their files.',
   } satisfies Setting<string>,
+  roles: {
+    env: 'ROLES',
+    default: ['api', 'projector'],
+    kind: someOf(...ROLES),
+    allowed: 'api, projector or both, separated by a comma',
+    why: 'Whether the node serves clients, carries events into the store, or does both.',
+  } satisfies Setting<readonly Role[]>,
   logLevel: {
     env: 'LOG_LEVEL',
     default: 'info',
@@ -196,6 +172,7 @@ export const SETTINGS = {
     600_000,
     'How long one search may take before it is refused.',
   ),
+  ...BACK_ENDS,
 } as const;
 
 type Settings = typeof SETTINGS;
@@ -209,21 +186,26 @@ export type Config = { readonly [K in keyof Settings]: ValueOf<Settings[K]> };
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const faults: string[] = [];
-  const entries = Object.entries(SETTINGS).map(([name, setting]) => {
+  const entries = Object.entries<Setting<unknown>>(SETTINGS).map(([name, setting]) => {
     const given = env[setting.env];
     if (given === undefined || given === '') {
       return [name, setting.default] as const;
     }
     const value = setting.kind(given);
     if (value === undefined) {
-      faults.push(`${setting.env} is ${JSON.stringify(given)}, allowed: ${setting.allowed}`);
+      const shown = setting.secret ? 'not allowed' : JSON.stringify(given);
+      faults.push(`${setting.env} is ${shown}, allowed: ${setting.allowed}`);
     }
     return [name, value] as const;
   });
+  const config = Object.fromEntries(entries) as unknown as Config;
+  if (faults.length === 0) {
+    faults.push(...backEndFaults(config));
+  }
   if (faults.length > 0) {
     throw new Error(`Invalid settings: ${faults.join('; ')}`);
   }
-  return Object.fromEntries(entries) as unknown as Config;
+  return config;
 }
 
 /** Whether an address reaches this machine only. */

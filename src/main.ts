@@ -1,4 +1,4 @@
-import { readConfig } from './config.js';
+import { readConfig, type Config } from './config.js';
 import { logger, setLevel } from './logger.js';
 import { openService } from './service.js';
 import { listen } from './transport/server.js';
@@ -15,7 +15,7 @@ async function main(): Promise<void> {
     await service.close();
     throw error;
   });
-  process.stdout.write(greeting(listening.url, config.dataDir));
+  process.stdout.write(greeting(listening.url, config));
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -42,10 +42,12 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop);
 }
 
-function greeting(url: string, dataDir: string): string {
+function greeting(url: string, config: Config): string {
+  const log = config.kafkaBrokers.length > 0 ? 'on Kafka' : `in ${config.dataDir}`;
+  const store = config.elasticsearchUrl.length > 0 ? 'in Elasticsearch' : `in ${config.dataDir}`;
   const events = `${url}/v2/workspaces/demo/events`;
   return `
-workspace-events listens on ${url}, its data is in ${dataDir}
+workspace-events listens on ${url}, its log is ${log}, its history ${store}
 No authentication is configured: only this machine is served, and every caller may do everything.
 
 Tail a workspace:

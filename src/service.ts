@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { openLog, openShares, openStore, retentionOf } from './backends.js';
 import { Emitter } from './commands/emit.js';
-import { openEmbeddedLog } from './commands/log.embedded.js';
 import type { EventLog } from './commands/log.js';
 import { ErrorReporter } from './commands/report.js';
 import { Workspaces } from './commands/workspaces.js';
@@ -8,14 +7,10 @@ import type { Config } from './config.js';
 import { lagMeasuredBy } from './metrics.js';
 import { DeadLetters } from './projections/deadletter.js';
 import { Projector } from './projections/project.js';
-import { ALL_SHARES } from './projections/shares.js';
 import type { EventStore } from './projections/store.js';
-import { openSqliteStore } from './projections/store.sqlite.js';
 import { Subscriptions } from './queries/subscribe.js';
 
-/**
- * The parts of a running node, put together. Nothing but this file knows which back ends there are.
- */
+/** The parts of a running node, put together. */
 export interface Service {
   readonly config: Config;
   readonly log: EventLog;
@@ -38,15 +33,15 @@ export async function openService(
   config: Config,
   onFatal: (error: Error) => void,
 ): Promise<Service> {
-  await mkdir(config.dataDir, { recursive: true });
-  const log = await openEmbeddedLog(config.dataDir, { onFatal });
-  const store = await openSqliteStore(config.dataDir, { searchMsMax: config.searchMsMax, onFatal });
+  const log = await openLog(config, onFatal);
+  const store = await openStore(config, onFatal);
   const workspaces = await Workspaces.open(log, {
     autoCreate: config.autoCreateWorkspaces,
-    retention: {},
+    retention: retentionOf(config),
   });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
-  const projector = new Projector({ log, store, deadLetters }, workspaces, ALL_SHARES);
+  const shares = await openShares(config);
+  const projector = new Projector({ log, store, deadLetters }, workspaces, shares);
   const subscriptions = new Subscriptions(workspaces, log, store, config);
   projector.start();
   lagMeasuredBy(() => projector.lag());
@@ -61,6 +56,8 @@ export async function openService(
     reporter: new ErrorReporter(log, workspaces),
     close: async () => {
       subscriptions.close();
+      // First, so that the other nodes take over at once: they need not wait for what is under way.
+      await shares.close();
       await projector.stop();
       await workspaces.close();
       await log.close();

@@ -55,6 +55,10 @@ describe('The settings', () => {
     AUTO_CREATE_WORKSPACES: ['yes', 'TRUE', '1', 'constructor'],
     CORS_ORIGINS: ['a.example', 'a.example:80', 'https://a.example/', 'https://a.example, *'],
     LOG_LEVEL: ['INFO', '30'],
+    ROLES: ['web', 'api,api', 'api, projector', ','],
+    KAFKA_BROKERS: ['kafka', 'http://kafka:9092', 'a:1,b'],
+    KAFKA_TOPIC_PREFIX: ['events/', 'a b', 'x'.repeat(101)],
+    ELASTICSEARCH_INDEX_PREFIX: ['Events', '_events', 'a*'],
   })) {
     for (const value of values) {
       it(`refuse ${env}=${value}`, () => {
@@ -64,6 +68,42 @@ describe('The settings', () => {
         );
       });
     }
+  }
+
+  it('refuse credentials in a URL without showing them', () => {
+    for (const env of ['ELASTICSEARCH_URL', 'SCHEMA_REGISTRY_URL']) {
+      for (const url of ['http://u:hunter2@a:1', 'ftp://hunter2', 'hunter2']) {
+        assert.throws(
+          () => readConfig({ [env]: url }),
+          ({ message }: Error) => message.includes(env) && !message.includes('hunter2'),
+        );
+      }
+    }
+  });
+
+  for (const [policy, env] of Object.entries({
+    'a SASL mechanism without a password': {
+      KAFKA_SASL_MECHANISM: 'plain',
+      KAFKA_SASL_USERNAME: 'u',
+    },
+    'a SASL password without a mechanism': { KAFKA_SASL_USERNAME: 'u', KAFKA_SASL_PASSWORD: 'p' },
+    'a certificate without its key': { KAFKA_TLS: 'true', KAFKA_TLS_CERT_FILE: 'c' },
+    'certificates to trust where there is no TLS': { KAFKA_TLS_CA_FILE: 'c' },
+    'more replicas in sync than there are': { KAFKA_REPLICATION_FACTOR: '1' },
+    'a user of Elasticsearch without a password': { ELASTICSEARCH_USERNAME: 'u' },
+    'two ways to authenticate with Elasticsearch': {
+      ELASTICSEARCH_API_KEY: 'k',
+      ELASTICSEARCH_USERNAME: 'u',
+      ELASTICSEARCH_PASSWORD: 'p',
+    },
+    'two registries': { SCHEMA_REGISTRY_URL: 'http://a,http://b' },
+  })) {
+    it(`refuse ${policy}`, () => {
+      assert.throws(
+        () => readConfig(env),
+        ({ message }: Error) => Object.keys(env).some((key) => message.includes(key)),
+      );
+    });
   }
 
   it('have defaults that are allowed themselves', () => {

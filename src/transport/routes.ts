@@ -42,7 +42,11 @@ export interface RequestState {
 export function routes(service: Service, draining: AbortSignal): Router {
   // A path has one spelling, as in the description.
   const router = new Router({ strict: true, sensitive: true });
-  for (const { operationId, method, path } of operations) {
+  // Without the role a node has what its operators need, and nothing else.
+  const served = operations.filter(
+    ({ path }) => service.config.roles.includes('api') || !path.startsWith('/v2/'),
+  );
+  for (const { operationId, method, path } of served) {
     const handler = handlers[operationId];
     if (!handler) {
       throw new Error(`schemas/openapi.yaml has ${operationId}, for which there is no handler`);

@@ -107,10 +107,10 @@ export class Upgrades {
 
   /** The workspace that is asked for. A browser’s page must come from an allowed origin. */
   async #workspaceOf(request: IncomingMessage, { caller }: Context): Promise<string> {
-    const { corsOrigins, autoCreateWorkspaces } = this.#service.config;
+    const { corsOrigins, autoCreateWorkspaces, roles } = this.#service.config;
     assertTarget(request.url ?? '');
     const workspace = EVENTS_TARGET.exec(request.url ?? '')?.[1];
-    if (workspace === undefined) {
+    if (workspace === undefined || !roles.includes('api')) {
       throw new ServiceError('not-found', 'WebSockets are at /v2/workspaces/{workspace}/events.');
     }
     const { origin } = request.headers;
