@@ -15,7 +15,7 @@ const ARTIFACTS = [
 ];
 /** As Kafka wants it: 22 characters of base64url. Every instance is alone, so one will do. */
 const CLUSTER_ID = 'workspace-events-tests';
-/** Larger than topics of the service ask for, which cannot have more than the broker lets pass. */
+/** For the topics that a test makes without saying so: the largest event with its envelope. */
 const MESSAGE_BYTES_MAX = 96 * 1024 * 1024;
 
 /** One broker, its own controller, without ZooKeeper (KRaft). */
@@ -81,8 +81,6 @@ function settingsFor(
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'message.max.bytes': MESSAGE_BYTES_MAX,
-    'replica.fetch.max.bytes': MESSAGE_BYTES_MAX,
-    'socket.request.max.bytes': MESSAGE_BYTES_MAX + 1024 * 1024,
     // As long as a broker that was killed counts as there, it cannot come back; 9000 by default.
     'broker.session.timeout.ms': 3000,
     'broker.heartbeat.interval.ms': 500,
