@@ -4,8 +4,9 @@ import {
   ResponseError,
   type API,
   type Broker,
+  type ConnectionOptions,
 } from '@platformatic/kafka';
-import { Link, Links, type Access } from './log.kafka.link.js';
+import { Link, Links } from './log.kafka.link.js';
 import { unavailable } from './log.kafka.patience.js';
 
 /** One incarnation of a topic, and the broker that leads its only partition. */
@@ -20,7 +21,23 @@ export interface Topic {
  * that waits for a replica, a replay of old records) holds up only a part of the others.
  */
 const LINKS_MAX = { ask: 1, write: 8, read: 4, tail: 1, join: 1 } as const;
-export type Purpose = keyof typeof LINKS_MAX;
+type Purpose = keyof typeof LINKS_MAX;
+
+/** How long a fetch waits at a broker where nothing comes: an idle node asks once a second. */
+export const FETCH_WAIT_MS = 1000;
+
+/** So many brokers that are stalled can be asked in vain before a call is over. */
+const ASKED_IN_VAIN_MAX = 3;
+
+export interface ClusterOptions {
+  /** `host:port` of some of them. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly ssl?: NonNullable<ConnectionOptions['ssl']>;
+  readonly sasl?: NonNullable<ConnectionOptions['sasl']>;
+  /** How long a call waits for Kafka before it is `unavailable`. */
+  readonly waitMs: number;
+}
 
 interface Lookup {
   readonly names: Set<string>;
@@ -29,18 +46,19 @@ interface Lookup {
 
 /** What is known of the brokers and topics, and the connections to them. */
 export class Cluster {
-  readonly #access: Access;
+  readonly #options: ClusterOptions;
   readonly #bootstrap: readonly Broker[];
   readonly #links = new Map<string, Links>();
   readonly #topics = new Map<string, Topic>();
   #brokers: readonly Broker[] = [];
+  #brokersLost = 0;
   #lookup: Lookup | undefined;
   #lastLookup: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(bootstrap: readonly Broker[], access: Access) {
-    this.#bootstrap = bootstrap;
-    this.#access = access;
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#bootstrap = options.brokers.map(brokerAt);
   }
 
   /** @throws ServiceError `unavailable` when it is closed. */
@@ -51,7 +69,7 @@ export class Cluster {
     const key = `${purpose} ${addressOf(broker)}`;
     let links = this.#links.get(key);
     if (!links) {
-      links = new Links(LINKS_MAX[purpose], () => new Link(broker, this.#access));
+      links = new Links(LINKS_MAX[purpose], () => this.#newLink(broker, purpose));
       this.#links.set(key, links);
     }
     return links.pick();
@@ -60,13 +78,17 @@ export class Cluster {
   /** Calls any broker: the first one that answers, be it with a refusal. */
   async ask<A extends unknown[], R>(api: API<A, R>, ...args: A): Promise<R> {
     let failure: unknown;
-    for (const broker of [...this.#brokers, ...this.#bootstrap]) {
+    const brokers = [...this.#brokers, ...this.#bootstrap];
+    const first = this.#brokersLost % brokers.length;
+    for (const broker of [...brokers.slice(first), ...brokers.slice(0, first)]) {
       try {
         return await this.link(broker, 'ask').call(api, ...args);
       } catch (error) {
         if (this.#closed || error instanceof ResponseError) {
           throw error;
         }
+        // So that what comes next does not wait for this one again.
+        this.#brokersLost++;
         failure = error;
       }
     }
@@ -108,6 +130,18 @@ export class Cluster {
     for (const links of this.#links.values()) {
       links.close();
     }
+  }
+
+  #newLink(broker: Broker, purpose: Purpose): Link {
+    const { clientId, ssl, sasl, waitMs } = this.#options;
+    const askMs = waitMs / (ASKED_IN_VAIN_MAX + 1);
+    const waitsMs = { ask: askMs, tail: FETCH_WAIT_MS + waitMs, join: FETCH_WAIT_MS + waitMs };
+    return new Link(broker, clientId, {
+      connectTimeout: askMs,
+      requestTimeout: { read: waitMs, write: waitMs, ...waitsMs }[purpose],
+      ...(ssl && { ssl }),
+      ...(sasl && { sasl }),
+    });
   }
 
   #nextLookup(): Lookup {
@@ -161,6 +195,11 @@ function topicsIn({ brokers, topics }: metadataV12.MetadataResponse): Map<string
     }
   }
   return found;
+}
+
+function brokerAt(address: string): Broker {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
 
 export function addressOf({ host, port }: Broker): string {

@@ -6,22 +6,18 @@ import {
   type ConnectionOptions,
 } from '@platformatic/kafka';
 
-/** How to reach brokers: the same for every connection. */
-export interface Access {
-  readonly clientId: string;
-  readonly connection: ConnectionOptions;
-}
-
 /** One connection to a broker: made when it is needed, and anew after it was lost. */
 export class Link {
   readonly #broker: Broker;
-  readonly #access: Access;
+  readonly #clientId: string;
+  readonly #options: ConnectionOptions;
   #connection: Promise<Connection> | undefined;
   #busy = 0;
 
-  constructor(broker: Broker, access: Access) {
+  constructor(broker: Broker, clientId: string, options: ConnectionOptions) {
     this.#broker = broker;
-    this.#access = access;
+    this.#clientId = clientId;
+    this.#options = options;
   }
 
   /** How many calls wait for an answer. */
@@ -56,7 +52,7 @@ export class Link {
   }
 
   async #connect(): Promise<Connection> {
-    const connection = new Connection(this.#access.clientId, this.#access.connection);
+    const connection = new Connection(this.#clientId, this.#options);
     // Each call that waits is told as well; without a listener it would end the process.
     connection.on('error', () => undefined);
     // Brokers close what was idle for long.

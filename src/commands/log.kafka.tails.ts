@@ -1,11 +1,8 @@
 import type { Broker } from '@platformatic/kafka';
 import { logger } from '../logger.js';
-import { addressOf, type Cluster, type Topic } from './log.kafka.cluster.js';
+import { addressOf, FETCH_WAIT_MS, type Cluster, type Topic } from './log.kafka.cluster.js';
 import { foundIn, type Fetched, type Found } from './log.kafka.fetch.js';
 import { FetchSession } from './log.kafka.session.js';
-
-/** How long a fetch waits at a broker where nothing comes: an idle node asks once a second. */
-const TAIL_WAIT_MS = 1000;
 
 /** So long at most may one who has come to wait be held up by another who came before. */
 const JOIN_WAIT_MS = 20;
@@ -13,7 +10,7 @@ const JOIN_WAIT_MS = 20;
 interface Waiter {
   readonly offset: number;
   readonly resolve: (found: Found | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Waits at the head of any number of topics with two connections to each broker. */
@@ -83,7 +80,7 @@ class BrokerTail {
           leave();
           resolve(found);
         },
-        reject: (error: unknown) => {
+        reject: (error: Error) => {
           leave();
           reject(error);
         },
@@ -97,7 +94,7 @@ class BrokerTail {
     });
   }
 
-  fail(reason: unknown, topicIds: Iterable<string> = this.#waiters.keys()): void {
+  fail(reason: Error, topicIds: Iterable<string> = this.#waiters.keys()): void {
     for (const topicId of [...topicIds]) {
       for (const waiter of [...(this.#waiters.get(topicId) ?? [])]) {
         waiter.reject(reason);
@@ -118,7 +115,7 @@ class BrokerTail {
 
   #send(): void {
     if (!this.#main.busy) {
-      void this.#run(this.#main, this.#wanted(), TAIL_WAIT_MS);
+      void this.#run(this.#main, this.#wanted(), FETCH_WAIT_MS);
     }
     if (!this.#joining.busy) {
       const left = [...this.#wanted()].filter(([id, offset]) => !this.#main.covers(id, offset));
@@ -154,7 +151,7 @@ class BrokerTail {
     } catch (error) {
       // Each of them looks for the leader, which may be another one by now.
       logger.warn({ err: error, broker: this.#address }, 'cannot follow, trying again');
-      this.fail(error, wanted.keys());
+      this.fail(error as Error, wanted.keys());
     }
     this.#schedule();
   }
@@ -173,7 +170,7 @@ class BrokerTail {
         }
       }
     } catch (error) {
-      this.fail(error, [fetched.topicId]);
+      this.fail(error as Error, [fetched.topicId]);
     }
   }
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import type { ConnectionOptions } from '@platformatic/kafka';
 import type { ServiceError } from '../errors.js';
 import type { Position, Recorded, Sealed } from '../event.js';
-import { Cluster, type Topic } from './log.kafka.cluster.js';
+import { Cluster, type ClusterOptions, type Topic } from './log.kafka.cluster.js';
 import { fetchOnce, type Found } from './log.kafka.fetch.js';
 import { follow } from './log.kafka.follow.js';
 import { offsetAt } from './log.kafka.offsets.js';
@@ -18,14 +17,7 @@ const FOLLOW_BYTES = 256 * 1024;
 /** Keys, headers and lengths of the records of a read, so that one fetch does where it can. */
 const READ_EXTRA_BYTES = 64 * 1024;
 
-export interface KafkaLogOptions extends TopicsOptions {
-  /** `host:port` */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly ssl?: NonNullable<ConnectionOptions['ssl']>;
-  readonly sasl?: NonNullable<ConnectionOptions['sasl']>;
-  /** How long a call waits for Kafka before it is `unavailable`. */
-  readonly waitMs: number;
+export interface KafkaLogOptions extends ClusterOptions, TopicsOptions {
   /** Of the envelope, in the schema registry: records begin with it, in Confluent wire format. */
   readonly schemaId?: number;
 }
@@ -53,16 +45,9 @@ class KafkaLog implements EventLog {
   #closed: ServiceError | undefined;
 
   constructor(options: KafkaLogOptions) {
-    const { brokers, clientId, ssl, sasl, waitMs, schemaId } = options;
-    const connection = {
-      connectTimeout: waitMs,
-      // A fetch that waits is answered within a second, where there is anybody to answer.
-      requestTimeout: waitMs,
-      ...(ssl && { ssl }),
-      ...(sasl && { sasl }),
-    };
+    const { waitMs, schemaId } = options;
     this.#waitMs = waitMs;
-    this.#cluster = new Cluster(brokers.map(toBroker), { clientId, connection });
+    this.#cluster = new Cluster(options);
     this.#topics = new Topics(this.#cluster, options);
     this.#writer = new Writer(this.#cluster, this.#topics, { waitMs, schemaId });
     this.#tails = new Tails(this.#cluster);
@@ -216,9 +201,4 @@ class KafkaLog implements EventLog {
       throw this.#closed;
     }
   }
-}
-
-function toBroker(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }

@@ -1,66 +1,222 @@
-import { randomUUID } from 'node:crypto';
-import { Kafka, logLevel, type Admin } from 'kafkajs';
-import { openKafkaLog, type KafkaLogOptions } from '../../src/commands/log.kafka.js';
+import assert from 'node:assert/strict';
+import kafkajs, { CompressionTypes, type KafkaMessage, type Message } from 'kafkajs';
+import { openKafkaLog } from '../../src/commands/log.kafka.js';
+import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { logContract } from '../contract/log.contract.js';
-import { KAFKA_BROKERS } from '../stack/servers.js';
+import { dropLog, numbered, numbersOf, positionsOf, range, readAll, sealed } from './sealed.js';
+import { sealedBytes } from './sealed.js';
+import {
+  administer,
+  follower,
+  kafka,
+  logOptions,
+  trim,
+  wipe,
+  withKafkaLogs,
+} from './log.kafka.setup.js';
 
-const brokers = KAFKA_BROKERS.split(',');
-const kafka = new Kafka({ clientId: 'test', brokers, logLevel: logLevel.NOTHING });
-
-function options(): KafkaLogOptions {
-  return {
-    brokers,
-    clientId: 'test',
-    topicPrefix: `test-${randomUUID()}.`,
-    replicationFactor: 1,
-    minInsyncReplicas: 1,
-    waitMs: 5000,
-  };
-}
-
-/** A new one each time: it asks about every topic it has seen, and fails once one is deleted. */
-async function administer(work: (admin: Admin) => Promise<void>): Promise<void> {
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    await work(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
-/** Removes the topics that a test has made. */
-async function wipe({ topicPrefix }: KafkaLogOptions): Promise<void> {
-  await administer(async (admin) => {
-    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(topicPrefix));
-    await admin.deleteTopics({ topics });
-  });
-}
+const MIB = 1024 * 1024;
 
 logContract('Kafka', async () => {
-  const own = options();
-  const log = await openKafkaLog(own);
+  const options = logOptions();
+  const log = await openKafkaLog(options);
   return {
     log,
-    trim: async (workspace, before) => {
-      const topic = own.topicPrefix + workspace;
-      const partitions = [{ partition: 0, offset: String(before) }];
-      await administer(async (admin) => {
-        try {
-          // Only what has been asked about is known where to delete.
-          await admin.fetchTopicOffsets(topic);
-          await admin.deleteTopicRecords({ topic, partitions });
-        } catch (error) {
-          // A topic that was dropped meanwhile holds nothing any more.
-          if ((await admin.listTopics()).includes(topic)) {
-            throw error;
-          }
-        }
-      });
-    },
+    trim: (workspace, before) => trim(options.topicPrefix + workspace, before),
     dispose: async () => {
       await log.close();
-      await wipe(own);
+      await wipe(options);
     },
   };
+});
+
+describe('the Kafka log, beyond what every log promises', () => {
+  const open = withKafkaLogs();
+  const { topicPrefix } = logOptions();
+  const topic = `${topicPrefix}w`;
+
+  /** What another client writes to the topic. */
+  const produce = async (messages: Message[], compression?: CompressionTypes): Promise<void> => {
+    const producer = kafka.producer();
+    await producer.connect();
+    await producer.send({ topic, messages, ...(compression && { compression }) });
+    await producer.disconnect();
+  };
+
+  it('reads what other clients have written: compressed, no JSON, or nothing at all', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const next = follower(log, 'w').next();
+    await produce(
+      numbered(0, 100).map(({ bytes }) => ({ value: Buffer.from(bytes) })),
+      CompressionTypes.GZIP,
+    );
+    assert.deepEqual(numbersOf([...(await next).value!.records]), range(0, 100));
+    await produce([{ value: 'no JSON' }, { value: null }, { value: Buffer.from([0, 1]) }]);
+    // From the midst of a compressed batch.
+    const { records } = await log.read('w', 97 as Position, MIB);
+    assert.deepEqual(positionsOf([...records]), range(98, 103));
+    assert.deepEqual(
+      records.slice(2).map(({ bytes }) => Buffer.from(bytes)),
+      [Buffer.from('no JSON'), Buffer.alloc(0), Buffer.from([0, 1])],
+    );
+  });
+
+  it('goes over what is nobody’s record: positions grow, not always by one', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const producer = kafka.producer({
+      transactionalId: topic,
+      maxInFlightRequests: 1,
+      idempotent: true,
+    });
+    await producer.connect();
+    const live = follower(log, 'w');
+    const seen: number[] = [];
+    for (const n of range(0, 3)) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ value: Buffer.from(sealed(n).bytes) }] });
+      seen.push(...numbersOf([...(await live.next()).value!.records]));
+      await transaction.commit();
+    }
+    await producer.disconnect();
+    assert.deepEqual(seen, range(0, 3));
+    const coming = live.next();
+    assert.equal(await log.append('w', [sealed(3)]), 6);
+    assert.deepEqual(positionsOf([...(await coming).value!.records]), [6]);
+    const records = await readAll(log, 'w');
+    assert.deepEqual([positionsOf(records), numbersOf(records)], [[0, 2, 4, 6], range(0, 4)]);
+    assert.deepEqual((await log.read('w', 4 as Position, 0)).records.length, 1);
+  });
+
+  it('goes on with the oldest held where retention has passed a follower', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    await log.append('w', numbered(0, 10));
+    const slow = follower(log, 'w', 1 as Position);
+    await slow.next();
+    for (const n of range(10, 20)) {
+      await log.append('w', [sealed(n)]);
+    }
+    await trim(topic, 15 as Position);
+    const { value } = await slow.next();
+    assert.deepEqual([value!.first, numbersOf([...value!.records])], [15, range(15, 20)]);
+  });
+
+  it('waits for a position that the log has not come to', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const next = follower(log, 'w', 3 as Position).next();
+    for (const n of range(0, 6)) {
+      await log.append('w', [sealed(n)]);
+    }
+    assert.deepEqual(numbersOf([...(await next).value!.records]).at(0), 4);
+  });
+
+  it('is one log for all nodes, by the same epoch', async () => {
+    const [one, two] = [await open({ topicPrefix }), await open({ topicPrefix })];
+    const { epoch } = await one.create('w', {});
+    assert.equal((await two.bounds('w')).epoch, epoch);
+    const next = follower(two, 'w').next();
+    await one.append('w', [sealed(0)]);
+    assert.deepEqual(numbersOf([...(await next).value!.records]), [0]);
+    await Promise.all([
+      assert.rejects(follower(two, 'w', 0 as Position).next(), { code: 'workspace-not-found' }),
+      dropLog(one, 'w'),
+    ]);
+    const again = await one.create('w', {});
+    await two.drop('w', epoch);
+    assert.equal((await two.bounds('w')).epoch, again.epoch);
+    assert.deepEqual(await two.read('w', BEFORE_FIRST, MIB), { records: [], first: 0 });
+    assert.equal(await two.append('w', [sealed(1)]), 0);
+  });
+
+  it('is made at once by several nodes, and dropped at once', async () => {
+    const logs = [await open({ topicPrefix }), await open({ topicPrefix })];
+    for (let round = 0; round < 5; round++) {
+      const made = await Promise.all(logs.map((log) => log.create('w', {})));
+      assert.equal(made[0]!.epoch, made[1]!.epoch);
+      await Promise.all(logs.map((log) => log.drop('w', made[0]!.epoch)));
+    }
+  });
+
+  it('makes topics as it was told to, which lose nothing unless they should', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    await log.create('w-2', { maxAgeMs: 3_600_000, maxBytes: 10 * MIB });
+    await log.create('_system', {});
+    const configOf = async (name: string): Promise<Record<string, string>> => {
+      let config: Record<string, string> = {};
+      await administer(async (admin) => {
+        const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topicPrefix + name }];
+        const answer = await admin.describeConfigs({ resources, includeSynonyms: false });
+        config = Object.fromEntries(
+          answer.resources[0]!.configEntries.map((entry) => [entry.configName, entry.configValue]),
+        );
+      });
+      return config;
+    };
+    const config = await configOf('w');
+    assert.equal(config['retention.ms'], '-1');
+    assert.equal(config['retention.bytes'], '-1');
+    assert.equal(config['min.insync.replicas'], '1');
+    assert.equal(config['cleanup.policy'], 'delete');
+    const bounded = await configOf('w-2');
+    assert.equal(bounded['retention.ms'], '3600000');
+    assert.equal(bounded['retention.bytes'], String(10 * MIB));
+  });
+
+  it('keeps an append in one batch however large, and refuses one beyond that', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const large = range(0, 24).map(() => sealedBytes(Buffer.alloc(MIB)));
+    assert.equal(await log.append('w', large), 0);
+    const tooLarge = range(0, 65).map(() => large[0]!);
+    await assert.rejects(log.append('w', tooLarge), { code: 'too-large' });
+    await log.append('w', [sealed(1)]);
+    assert.equal((await readAll(log, 'w')).length, 25);
+  });
+
+  it('writes CloudEvents that other clients can read', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const event = sealed(7, 1_700_000_000_000);
+    await log.append('w', [event]);
+    const consumer = kafka.consumer({ groupId: topic });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    const message = await new Promise<KafkaMessage>((resolve) => {
+      void consumer.run({
+        eachMessage: async (each) => {
+          resolve(each.message);
+        },
+      });
+    });
+    await consumer.disconnect();
+    const headers = Object.entries(message.headers!).map(([key, value]) => [key, String(value)]);
+    assert.deepEqual(Object.fromEntries(headers), {
+      ce_specversion: '1.0',
+      ce_id: event.event.id,
+      ce_source: '/v2/workspaces/w',
+      ce_type: event.event.type,
+      ce_time: event.event.time,
+      'content-type': 'application/json; charset=UTF-8',
+    });
+    assert.equal(message.timestamp, '1700000000000');
+    assert.equal(String(message.key), 'w');
+    assert.deepEqual(message.value, event.bytes);
+  });
+
+  it('reads records with and without a schema id, whichever it writes itself', async () => {
+    const [plain, framed] = [await open({ topicPrefix }), await open({ topicPrefix, schemaId: 7 })];
+    await plain.create('w', {});
+    await plain.append('w', [sealed(0), sealedBytes(Buffer.from([0, 0, 0, 0, 7, 1]))]);
+    await framed.append('w', [sealed(2), sealedBytes(Buffer.from([0, 0, 0, 0, 7, 1]))]);
+    for (const log of [plain, framed]) {
+      const records = await readAll(log, 'w');
+      assert.deepEqual(numbersOf([records[0]!, records[2]!]), [0, 2]);
+      assert.deepEqual(Buffer.from(records[1]!.bytes), Buffer.from([0, 0, 0, 0, 7, 1]));
+      assert.deepEqual(Buffer.from(records[3]!.bytes), Buffer.from([0, 0, 0, 0, 7, 1]));
+    }
+  });
 });
