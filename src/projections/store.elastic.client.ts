@@ -99,7 +99,10 @@ export class Cluster {
       );
       return items.map((item) => {
         const { status, error } = Object.values(item)[0]!;
-        return { status, reason: error ? `${error.type}: ${error.reason}`.slice(0, reasonLengthMax) : '' };
+        return {
+          status,
+          reason: error ? `${error.type}: ${error.reason}`.slice(0, reasonLengthMax) : '',
+        };
       });
     } catch (error) {
       const answer = { status: statusOf(error), reason: (error as Error).message };

@@ -47,8 +47,9 @@ export class Indices {
 
   /** The alias of the month of a time in epoch milliseconds. */
   monthOf(time: number): string {
-    const [year, month] = new Date(time).toISOString().split('-');
-    return `${this.events}-${year}.${month}`;
+    const date = new Date(time);
+    const month = String(date.getUTCMonth() + 1).padStart(2, '0');
+    return `${this.events}-${date.getUTCFullYear()}.${month}`;
   }
 
   /** Makes an index unless it is known to be there. */

@@ -29,7 +29,7 @@ export interface Hit {
   readonly _index: string;
   readonly _id: string;
   readonly sort: readonly [of: string, position: Position];
-  readonly fields?: { readonly bytes?: readonly [string] };
+  readonly _source: { readonly bytes?: string };
 }
 
 /**
@@ -57,7 +57,7 @@ export async function* walk(
       );
     }
     for (const hit of page) {
-      const text = hit.fields?.bytes?.[0] ?? (await largeOf(cluster, course.of, hit));
+      const text = hit._source.bytes ?? (await largeOf(cluster, course.of, hit));
       if (text !== undefined) {
         yield new Recorded(positionOf(hit), Buffer.from(text));
       }
@@ -91,7 +91,7 @@ export async function pageOf(
       routing: of.id,
       // Before the first event there is no index.
       ignore_unavailable: 'true',
-      filter_path: 'timed_out,hits.hits._index,hits.hits._id,hits.hits.sort,hits.hits.fields',
+      filter_path: 'timed_out,hits.hits._index,hits.hits._id,hits.hits.sort,hits.hits._source',
     },
     body: {
       query: {
@@ -106,7 +106,7 @@ export async function pageOf(
       // The newest come in the order of the index itself: it stops looking when the page is full.
       sort: [{ of: isNewest ? 'asc' : 'desc' }, { position: isNewest ? 'desc' : 'asc' }],
       size: hits,
-      stored_fields: ['bytes'],
+      _source: ['bytes'],
       track_total_hits: false,
       timeout: `${msMax}ms`,
     },
@@ -125,11 +125,11 @@ async function largeOf(
   of: Incarnation,
   { _index, _id }: Hit,
 ): Promise<string | undefined> {
-  const { fields } = await cluster.request<{ fields?: { readonly large: readonly [string] } }>({
+  const { _source } = await cluster.request<{ _source?: { readonly large: string } }>({
     method: 'GET',
     path: [_index, '_doc', _id],
-    query: { routing: of.id, stored_fields: 'large' },
+    query: { routing: of.id, _source: 'large' },
     expect: [404],
   });
-  return fields?.large[0];
+  return _source?.large;
 }

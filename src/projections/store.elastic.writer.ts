@@ -46,9 +46,9 @@ export class Writer {
     const stored = Promise.resolve().then(() => this.#store(of, firsts));
     // Two bulks may overtake each other. So an id is sent once, and its second event is told what
     // became of the first: were it sent too, it could be the one that is stored.
-    const outcomes = documents.map((document) => {
+    const outcomes = documents.map((document): Promise<Outcome> => {
       if ('refused' in document) {
-        return document;
+        return Promise.resolve(document);
       }
       const first = this.#underWay.get(document.id);
       if (first) {

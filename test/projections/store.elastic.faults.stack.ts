@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.js';
+import type { EventStore } from '../../src/projections/store.js';
+import { parseFilter } from '../../src/queries/filter.js';
+import { positionsOf, range } from '../commands/sealed.js';
+import { elasticsearch, newPrefix, openStore, removeIndices } from './elastic.js';
+import { openProxy, type Asked, type Proxy, type Told } from './elastic.proxy.js';
+import { incarnation, recorded, recordedRange, written } from './recorded.js';
+
+const END = Number.MAX_SAFE_INTEGER as Position;
+
+describe('the Elasticsearch store, when the cluster is not as it should be', function () {
+  this.timeout(30_000);
+
+  let proxy: Proxy;
+  let prefix: string;
+  let store: EventStore;
+  let of: Incarnation;
+
+  beforeEach(async () => {
+    proxy = await openProxy();
+    prefix = newPrefix();
+    store = openStore(prefix, { nodes: [proxy.url] });
+    of = incarnation();
+  });
+
+  afterEach(async () => {
+    await store.close();
+    proxy.close();
+    await removeIndices(prefix);
+  });
+
+  const bulks = (): Asked[] => proxy.asked.filter(({ what }) => what === 'POST /_bulk');
+  const idsIn = ({ body }: Asked): string[] =>
+    [...body.matchAll(/"_id":"[^"]*\/(\w+)"/g)].map(([, id]) => id!);
+  const isBulk = ({ what }: Asked): boolean => what === 'POST /_bulk';
+  const busy: Told = { status: 429, body: { error: { type: 'es_rejected_execution_exception' } } };
+  const scanAll = async (): Promise<number[]> =>
+    positionsOf(await store.scan(of, BEFORE_FIRST, END, Infinity));
+
+  it('writes for many workspaces in few bulks, two at a time', async () => {
+    await store.write(of, [recorded(0)]);
+    const before = bulks().length;
+    const all = range(0, 30).map(() => incarnation());
+    const outcomes = await Promise.all(all.map((each) => store.write(each, recordedRange(0, 3))));
+    assert.ok(outcomes.flat().every((outcome) => outcome === 'stored'));
+    assert.ok(bulks().length - before <= 4, `${bulks().length - before} bulks`);
+  });
+
+  it('moves the checkpoints of many workspaces with few refreshes', async () => {
+    const all = range(0, 30).map(() => incarnation());
+    await Promise.all(all.map((each) => store.write(each, recordedRange(0, 3))));
+    await Promise.all(all.map((each) => store.advance(each, 2 as Position)));
+    const refreshes = proxy.asked.filter(({ what }) => what.endsWith('_refresh'));
+    assert.ok(refreshes.length <= 2, `${refreshes.length} refreshes`);
+    for (const each of all) {
+      assert.equal(await store.checkpoint(each), 2);
+    }
+  });
+
+  it('splits a bulk that is too large, and refuses an event that is so by itself', async () => {
+    proxy.answer = (asked) =>
+      isBulk(asked) && asked.body.length > 20_000 ? { status: 413, body: {} } : undefined;
+    const records = recordedRange(0, 100, { payload: { text: 'x'.repeat(900) } });
+    records[42] = recorded(42, { payload: { text: 'x'.repeat(20_000) } });
+    const outcomes = await written(store, of, records);
+    const refused = outcomes.flatMap((outcome, at) => (typeof outcome === 'object' ? [at] : []));
+    assert.deepEqual(refused, [42]);
+    assert.equal((await scanAll()).length, 99);
+  });
+
+  it('asks again for what was refused for the moment, and for nothing else', async () => {
+    let told = 0;
+    proxy.answer = (asked) => {
+      if (!isBulk(asked) || told === 2) {
+        return undefined;
+      }
+      told++;
+      return told === 1
+        ? busy
+        : {
+            status: 200,
+            body: { items: [{ create: { status: 201 } }, { create: { status: 429 } }] },
+          };
+    };
+    const outcomes = await store.write(of, [recorded(0), recorded(1)]);
+    assert.deepEqual(outcomes, ['stored', 'stored']);
+    assert.deepEqual(bulks().map(idsIn), [['e0', 'e1'], ['e0', 'e1'], ['e1']]);
+  });
+
+  it('is unavailable, and parks nothing, while there is no write to be had', async () => {
+    proxy.answer = (asked) => (isBulk(asked) ? { status: 503, body: {} } : undefined);
+    await assert.rejects(store.write(of, [recorded(0)]), { code: 'unavailable' });
+    proxy.answer = () => undefined;
+    assert.deepEqual(await store.write(of, [recorded(0)]), ['stored']);
+  });
+
+  it('is unavailable, and parks nothing, while an index is closed to writes', async () => {
+    await store.write(of, [recorded(0)]);
+    const index = `${prefix}-2001.01-000001`;
+    const close = (write: boolean): Promise<unknown> =>
+      elasticsearch.indices.putSettings({ index, settings: { blocks: { write } } });
+    await close(true);
+    await assert.rejects(store.write(of, [recorded(1)]), { code: 'unavailable' });
+    await close(false);
+    assert.deepEqual(await store.write(of, [recorded(1)]), ['stored']);
+  });
+
+  it('makes an index again that was deleted, with its own mapping', async () => {
+    await store.write(of, [recorded(0)]);
+    const index = `${prefix}-2001.01-000001`;
+    await elasticsearch.indices.delete({ index });
+    await assert.rejects(store.write(of, [recorded(1)]), { code: 'unavailable' });
+    assert.deepEqual(await written(store, of, [recorded(1)]), ['stored']);
+    assert.deepEqual(await scanAll(), [1]);
+    const { [index]: made } = await elasticsearch.indices.getMapping({ index });
+    assert.equal(made!.mappings.dynamic, 'strict');
+  });
+
+  it('writes into no index of another layout', async () => {
+    await elasticsearch.indices.create({
+      index: `${prefix}-other`,
+      mappings: { _meta: { layout: 99 } },
+      aliases: { [`${prefix}-2001.01`]: {} },
+    });
+    await assert.rejects(store.write(of, [recorded(0)]), /has layout 99/);
+  });
+
+  it('moves no checkpoint before what it vouches for can be found', async () => {
+    await store.write(of, [recorded(0)]);
+    const fails: Told = { status: 503, body: {} };
+    proxy.answer = ({ what }) => (what.endsWith('_refresh') ? fails : undefined);
+    await assert.rejects(store.advance(of, 0 as Position), { code: 'unavailable' });
+    proxy.answer = () => undefined;
+    assert.equal(await store.checkpoint(of), BEFORE_FIRST);
+    await store.advance(of, 0 as Position);
+    assert.deepEqual(await scanAll(), [0]);
+  });
+
+  it('ends a search that takes too long, and tells what to do about it', async () => {
+    proxy.answer = ({ what }) =>
+      what.endsWith('_search')
+        ? { status: 200, body: { timed_out: true, hits: { hits: [] } } }
+        : undefined;
+    const query = { of, filter: parseFilter({}), limit: 1, before: END };
+    await assert.rejects(store.search(query), {
+      code: 'unavailable',
+      message: /Narrow its filter/,
+    });
+  });
+
+  it('says that there is too much to do where Elasticsearch says so', async () => {
+    proxy.answer = ({ what }) => (what.endsWith('_search') ? busy : undefined);
+    const query = { of, filter: parseFilter({}), limit: 1, before: END };
+    await assert.rejects(store.search(query), { code: 'limit-exceeded', retryAfterSeconds: 1 });
+  });
+
+  it('goes on with a drop that was cut short', async () => {
+    await written(store, of, recordedRange(0, 1_200));
+    let deletions = 0;
+    proxy.answer = (asked) =>
+      isBulk(asked) && asked.body.startsWith('{"delete"') && ++deletions === 2
+        ? { status: 400, body: { error: { type: 'cut', reason: 'short' } } }
+        : undefined;
+    await assert.rejects(store.drop(of), { code: 'unavailable' });
+    assert.notDeepEqual(await scanAll(), []);
+    await store.drop(of);
+    assert.deepEqual(await scanAll(), []);
+    const { count } = await elasticsearch.count({ index: prefix });
+    assert.equal(count, 0);
+  });
+});
