@@ -5,10 +5,11 @@ import { faults } from '../support/sequence.js';
 import { Tailer } from '../support/tailer.js';
 import { until } from '../until.js';
 import { CrashingNode } from './node.js';
-import { Producer, WORKSPACE } from './producer.js';
+import { Producer, WAYS, WORKSPACE, type Load } from './producer.js';
 
 const TRANSPORTS = ['ws', 'sse', 'poll'] as const;
 const KILLS = 30;
+const LOAD: Load = { eventsMax: { batch: 50, lines: 1500, socket: 100 } };
 
 /** How long a node lives: from before its first answer to the middle of its work. */
 const LIFE_MS_MAX = 600;
@@ -16,8 +17,8 @@ const LIFE_MS_MAX = 600;
 describe('a node that is killed under load, again and again', () => {
   const number = seed();
   const draw = random(number);
-  const producers = (['batch', 'lines', 'socket'] as const).flatMap((way) =>
-    [true, false].map((retries) => new Producer(way, retries, draw)),
+  const producers = WAYS.flatMap((way) =>
+    [true, false].map((retries) => new Producer(way, retries, LOAD, draw)),
   );
   let node: CrashingNode;
   let tailers: Tailer[];
@@ -47,13 +48,15 @@ describe('a node that is killed under load, again and again', () => {
     log = await readLog(node.url, WORKSPACE);
   });
 
-  for (const { name, retries, sent, acknowledged } of producers) {
+  for (const producer of producers) {
+    const { name, retries, sent, acknowledged } = producer;
     const recorded = (): Logged[] => log.filter(({ id }) => id.startsWith(`${name}-`));
 
     it(`has every event once that it has acknowledged: ${name}`, () => {
       const positions = new Map(recorded().map(({ id, position }) => [id, position]));
       assert.equal(positions.size, recorded().length, 'an id is in the log twice');
       assert.ok(acknowledged.size > 0);
+      assert.equal(producer.unavailable, 0);
       for (const [id, position] of acknowledged) {
         const actual = positions.get(id);
         assert.notEqual(actual, undefined, `${id} is lost, SEED=${number}`);

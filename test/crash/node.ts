@@ -1,17 +1,22 @@
 import { spawnNode, temporaryFolder, type NodeProcess } from '../support/node.js';
 import { until } from '../until.js';
 
-/** A node process that is killed and started again, on the same data. */
+/** A node process that is killed and started again, with the same settings on the same data. */
 export class CrashingNode {
   readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  readonly #settings: Record<string, string>;
   #process: NodeProcess | undefined;
 
-  private constructor(folder: Awaited<ReturnType<typeof temporaryFolder>>) {
+  private constructor(
+    folder: Awaited<ReturnType<typeof temporaryFolder>>,
+    settings: Record<string, string>,
+  ) {
     this.#folder = folder;
+    this.#settings = settings;
   }
 
-  static async create(): Promise<CrashingNode> {
-    return new CrashingNode(await temporaryFolder());
+  static async create(settings: Record<string, string> = {}): Promise<CrashingNode> {
+    return new CrashingNode(await temporaryFolder(), settings);
   }
 
   /** Where its data is. */
@@ -32,7 +37,7 @@ export class CrashingNode {
   }
 
   async start(): Promise<void> {
-    this.#process = await spawnNode({ DATA_DIR: this.path });
+    this.#process = await spawnNode({ ...this.#settings, DATA_DIR: this.path });
   }
 
   /** Resolves when it is up. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { emit, eventsUrl, request, Socket } from '../support/client.js';
+import { emit, eventsUrl, request, Socket, type Reply } from '../support/client.js';
 import { positionOf } from '../support/tailer.js';
 import { until } from '../until.js';
-import type { CrashingNode } from './node.js';
 
 interface Draft {
   readonly id: string;
@@ -26,38 +25,66 @@ type Send = (
 export const WORKSPACE = 'crash';
 const FRAME_EVENTS = 5;
 
-/** How events are sent, and how many at most before all of them are answered. */
-const WAYS = {
-  batch: { send: sendBatch, eventsMax: 50 },
-  lines: { send: sendLines, eventsMax: 1500 },
-  socket: { send: sendFrames, eventsMax: 100 },
-} satisfies Record<string, { send: Send; eventsMax: number }>;
+/** A node that waits for its log answers in less. */
+const ANSWER_MS_MAX = 30_000;
+
+const SEND = { batch: sendBatch, lines: sendLines, socket: sendFrames } satisfies Record<
+  string,
+  Send
+>;
+
+export type Way = keyof typeof SEND;
+export const WAYS = Object.keys(SEND) as Way[];
+
+/** How much a producer sends. */
+export interface Load {
+  /** How many events at most before all of them are answered. */
+  readonly eventsMax: Readonly<Record<Way, number>>;
+  /** Over some batches; without it, as many as are answered. */
+  readonly eventsPerSecond?: number;
+}
+
+/** Where a producer sends to. */
+export interface Target {
+  /** Resolves when it is up, with its address. */
+  up(): Promise<string>;
+}
 
 /**
- * Emits batch after batch, in order, with ids of its own. Of what got no answer because the node
- * was killed it sends the same again, or, where it does not retry, goes on with the next.
+ * Emits batch after batch, in order, with ids of its own. Of what was not confirmed, because a
+ * server was killed, it sends the same again, or, where it does not retry, goes on with the next.
  */
 export class Producer {
   readonly name: string;
   readonly retries: boolean;
   readonly sent: string[] = [];
-  /** The position that the service told, by id; of lines it tells only that all went in. */
+  /**
+   * The position that the service told, by id, in the order of the answers; of lines it tells only
+   * that all went in.
+   */
   readonly acknowledged = new Map<string, number | undefined>();
-  readonly #way: (typeof WAYS)[keyof typeof WAYS];
+  /** How often the service answered that it cannot for now. */
+  unavailable = 0;
+  readonly #way: Way;
+  readonly #load: Load;
   readonly #draw: () => number;
 
-  constructor(way: keyof typeof WAYS, retries: boolean, draw: () => number) {
-    this.name = `${way}-${retries ? 'again' : 'once'}`;
+  /** @param name One of its own among those that send in the same way. */
+  constructor(way: Way, retries: boolean, load: Load, draw: () => number, name = '') {
+    this.name = `${way}-${retries ? 'again' : 'once'}${name}`;
     this.retries = retries;
-    this.#way = WAYS[way];
+    this.#way = way;
+    this.#load = load;
     this.#draw = draw;
   }
 
   /** Resolves when it is told to stop, and, where it retries, has an answer for everything. */
-  async run(node: CrashingNode, stopped: () => boolean): Promise<void> {
+  async run(target: Target, stopped: () => boolean): Promise<void> {
     let batch = this.#next();
     for (;;) {
-      const answered = await this.#try(await node.up(), batch);
+      const due = performance.now() + this.#restMs(batch.length);
+      const answered = await this.#try(await target.up(), batch);
+      await until('the next batch is due', () => performance.now() >= due || stopped());
       if (answered || !this.retries) {
         if (stopped()) {
           return;
@@ -69,7 +96,7 @@ export class Producer {
 
   async #try(url: string, batch: readonly Draft[]): Promise<boolean> {
     try {
-      await this.#way.send(url, batch, (results) => {
+      await SEND[this.#way](url, batch, (results) => {
         this.#acknowledge(results);
       });
     } catch (error) {
@@ -77,6 +104,7 @@ export class Producer {
       if (error instanceof assert.AssertionError) {
         throw error;
       }
+      this.unavailable += error instanceof Unavailable ? 1 : 0;
       return false;
     }
     for (const { id } of batch) {
@@ -93,8 +121,13 @@ export class Producer {
     }
   }
 
+  #restMs(events: number): number {
+    const { eventsPerSecond } = this.#load;
+    return eventsPerSecond === undefined ? 0 : (1000 * events) / eventsPerSecond;
+  }
+
   #next(): Draft[] {
-    const length = Math.ceil(this.#draw() * this.#way.eventsMax);
+    const length = Math.ceil(this.#draw() * this.#load.eventsMax[this.#way]);
     return Array.from({ length }, () => {
       const n = this.sent.length;
       const id = `${this.name}-${n}`;
@@ -104,24 +137,35 @@ export class Producer {
   }
 }
 
+/** The service has said that it cannot for now. What it was to do may be done all the same. */
+class Unavailable extends Error {}
+
+/** @throws Unavailable */
+function assertEmitted({ status, body }: Reply): void {
+  if (status === 503) {
+    throw new Unavailable(body.detail as string);
+  }
+  assert.equal(status, 201, JSON.stringify(body));
+}
+
 async function sendBatch(
   url: string,
   drafts: readonly Draft[],
   answered: (results: readonly Result[]) => void,
 ): Promise<void> {
-  const { status, body } = await emit(url, WORKSPACE, drafts);
-  assert.equal(status, 201, JSON.stringify(body));
-  answered(body.results);
+  const reply = await emit(url, WORKSPACE, drafts);
+  assertEmitted(reply);
+  answered(reply.body.results);
 }
 
 async function sendLines(url: string, drafts: readonly Draft[]): Promise<void> {
-  const { status, body } = await request(eventsUrl(url, WORKSPACE), {
+  const reply = await request(eventsUrl(url, WORKSPACE), {
     method: 'POST',
     headers: { 'Content-Type': 'application/x-ndjson' },
     body: drafts.map((draft) => `${JSON.stringify(draft)}\n`).join(''),
   });
-  assert.equal(status, 201, JSON.stringify(body));
-  assert.equal(body.accepted, drafts.length);
+  assertEmitted(reply);
+  assert.equal(reply.body.accepted, drafts.length);
 }
 
 /** Sends frame after frame without waiting for answers. */
@@ -133,21 +177,30 @@ async function sendFrames(
   const socket = await Socket.open(url, WORKSPACE);
   let frames = 0;
   let seen = 0;
+  let refused: Unavailable | undefined;
   try {
     for (let at = 0; at < drafts.length; at += FRAME_EVENTS) {
       socket.send({ op: 'emit', id: frames++, events: drafts.slice(at, at + FRAME_EVENTS) });
     }
-    await until('every frame is answered', () => {
-      for (const { op, results } of socket.frames.slice(seen)) {
-        assert.equal(op, 'emitted');
-        answered(results);
+    const areAnswered = (): boolean => {
+      for (const { op, results, code, message } of socket.frames.slice(seen)) {
+        if (code === 'unavailable') {
+          refused = new Unavailable(message);
+        } else {
+          assert.equal(op, 'emitted', code);
+          answered(results);
+        }
         seen++;
       }
       if (socket.closed !== undefined) {
         throw new Error('the connection broke off');
       }
       return seen === frames;
-    });
+    };
+    await until('every frame is answered', areAnswered, ANSWER_MS_MAX);
+    if (refused) {
+      throw refused;
+    }
   } finally {
     await socket.close();
   }

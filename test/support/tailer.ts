@@ -42,6 +42,8 @@ export class Tailer {
   began: number | undefined;
   /** Whether the service has answered it yet. */
   answered = false;
+  /** How often it has come, or come back. */
+  connections = 0;
   /** What no subscriber may see: a refusal, or that its position is lost. */
   readonly complaints: string[] = [];
   readonly #url: () => string;
@@ -61,7 +63,9 @@ export class Tailer {
   connect(): void {
     const connection = new AbortController();
     this.#connection = connection;
+    this.connections++;
     void this.#take(connection.signal).finally(() => {
+      connection.abort();
       if (this.#connection === connection) {
         this.#connection = undefined;
       }
@@ -192,8 +196,12 @@ export function positionOf(cursor: string | undefined): number {
   return text === 'start' ? -1 : Number(text);
 }
 
-/** Whether the connection broke: the other side was killed, or is not there. */
+/** Whether to come back: the other side was killed, or is not there, or cannot for now. */
 function isCut(error: unknown): boolean {
   const { code = '', message } = error as Error & { code?: string };
-  return code.startsWith('ECONN') || /^(fetch failed|terminated)$/.test(message);
+  return (
+    code.startsWith('ECONN') ||
+    /^(fetch failed|terminated)$/.test(message) ||
+    message.includes('"code":"unavailable"')
+  );
 }
