@@ -1,7 +1,7 @@
 /** What many workspaces write at the same time, in few requests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
-import type { Answer, Cluster } from './store.elastic.client.js';
+import { isPassing, type Answer, type Cluster } from './store.elastic.client.js';
 
 /**
  * One request in the network and one at work keep Elasticsearch busy; with more of them, each takes
@@ -10,8 +10,8 @@ import type { Answer, Cluster } from './store.elastic.client.js';
 const bulksMax = 2;
 
 /**
- * Larger bulks gain nothing, smaller ones pay for their round trip. In UTF-16 units, which are known
- * without looking: at worst three bytes each, and far below what Elasticsearch takes (100 MiB).
+ * Larger bulks gain nothing, smaller ones pay for their round trip. In UTF-16 units, which are
+ * known without looking: at worst three bytes each, far below what Elasticsearch takes (100 MiB).
  */
 const bulkUnitsMax = 5 * 1_024 * 1_024;
 
@@ -37,13 +37,11 @@ interface Chunk {
  */
 export class BulkQueue {
   readonly #cluster: Cluster;
-  readonly #unitsMax: number;
   readonly #waiting: Chunk[] = [];
   #bulks = 0;
 
-  constructor(cluster: Cluster, unitsMax = bulkUnitsMax) {
+  constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    this.#unitsMax = unitsMax;
   }
 
   /** One answer for each operation, none of which a further try would change. */
@@ -62,7 +60,7 @@ export class BulkQueue {
     const parts: { part: string[]; units: number }[] = [];
     for (const operation of operations) {
       const last = parts.at(-1);
-      if (last && last.units + operation.length <= this.#unitsMax) {
+      if (last && last.units + operation.length <= bulkUnitsMax) {
         last.part.push(operation);
         last.units += operation.length;
       } else {
@@ -75,7 +73,7 @@ export class BulkQueue {
   #send(): void {
     while (this.#bulks < bulksMax && this.#waiting.length > 0) {
       let units = 0;
-      const over = this.#waiting.findIndex((chunk) => (units += chunk.units) > this.#unitsMax);
+      const over = this.#waiting.findIndex((chunk) => (units += chunk.units) > bulkUnitsMax);
       const count = over === -1 ? this.#waiting.length : Math.max(over, 1);
       this.#bulks++;
       void this.#answer(this.#waiting.splice(0, count)).finally(() => {
@@ -120,7 +118,7 @@ export async function settle(
     for (const [at, answer] of (await ask(cluster, sent, query)).entries()) {
       answers[open[at]!] = answer;
     }
-    open = open.filter((index) => isPassing(answers[index]!));
+    open = open.filter((index) => isPassing(answers[index]!.status));
     if (open.length > 0) {
       if (pause > retryMsMax) {
         const { status, reason } = answers[open[0]!]!;
@@ -146,9 +144,4 @@ async function ask(
   const half = operations.length >> 1;
   const first = await ask(cluster, operations.slice(0, half), query);
   return [...first, ...(await ask(cluster, operations.slice(half), query))];
-}
-
-/** No node, too much to do, or a failure of the server's own. */
-function isPassing({ status }: Answer): boolean {
-  return status === 0 || status === 429 || status >= 500;
 }

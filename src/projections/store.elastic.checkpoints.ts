@@ -66,12 +66,7 @@ export class Checkpoints {
     const stale = this.#stale;
     this.#stale = new Set();
     try {
-      await Promise.all(
-        [...stale].map((index) =>
-          // One that was deleted has nothing left to be found.
-          this.#cluster.request({ method: 'POST', path: [index, '_refresh'], expect: [404] }),
-        ),
-      );
+      await Promise.all([...stale].map((index) => refresh(this.#cluster, index)));
     } catch (error) {
       stale.forEach((index) => this.#stale.add(index));
       throw error;
@@ -99,5 +94,17 @@ export class Checkpoints {
       this.#indices.forget(checkpoints);
       throw new ServiceError('unavailable', `No checkpoint was moved: ${failed.reason}`);
     }
+  }
+}
+
+/** Makes searchable what was written. An index that is not there has nothing to be found. */
+export async function refresh(cluster: Cluster, index: string): Promise<void> {
+  const { _shards } = await cluster.request<{ _shards?: { readonly failed: number } }>({
+    method: 'POST',
+    path: [index, '_refresh'],
+    expect: [404],
+  });
+  if (_shards && _shards.failed > 0) {
+    throw new ServiceError('unavailable', `${_shards.failed} shards of ${index} do not refresh.`);
   }
 }

@@ -79,7 +79,9 @@ export class Cluster {
 
   /**
    * Asks for operations, each spelled as its lines of a bulk: one answer for each, in order. When
-   * the request fails as a whole, that is what became of each of them.
+   * the request is too large or cannot be had for the moment, that is what became of each of them.
+   *
+   * @throws ServiceError `unavailable` when the request is refused for good.
    */
   async bulk(
     operations: readonly string[],
@@ -105,14 +107,23 @@ export class Cluster {
         };
       });
     } catch (error) {
-      const answer = { status: statusOf(error), reason: (error as Error).message };
-      return operations.map(() => answer);
+      const status = statusOf(error);
+      if (status === 413 || isPassing(status)) {
+        return operations.map(() => ({ status, reason: (error as Error).message }));
+      }
+      // It is the request that was refused, for want of a permission, say, and none of its events.
+      throw serviceError(error);
     }
   }
 
   close(): Promise<void> {
     return this.#client.close();
   }
+}
+
+/** No node, too much to do, or a failure of the server's own. */
+export function isPassing(status: number): boolean {
+  return status === 0 || status === 429 || status >= 500;
 }
 
 function statusOf(error: unknown): number {

@@ -9,7 +9,7 @@ import { tokensOf } from './tokens.elastic.js';
  * Larger events are kept in a field of their own and read one by one, so that a page of many is of
  * bounded size: with `hitsMax`, some 8 MiB.
  */
-export const smallBytesMax = 16 * 1_024;
+const smallBytesMax = 16 * 1_024;
 
 /** What Elasticsearch takes. */
 const documentIdBytesMax = 512;

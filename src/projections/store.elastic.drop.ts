@@ -3,6 +3,7 @@ import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation } from '../event.js';
 import { EVERYTHING } from '../queries/filter.elastic.js';
 import { settle } from './store.elastic.bulk.js';
+import { refresh } from './store.elastic.checkpoints.js';
 import type { Cluster } from './store.elastic.client.js';
 import { nameOf } from './store.elastic.document.js';
 import type { Indices } from './store.elastic.indices.js';
@@ -17,7 +18,7 @@ const pageMsMax = 30_000;
  * query`, which a cluster of the core alone does not have.
  */
 export async function drop(cluster: Cluster, indices: Indices, of: Incarnation): Promise<void> {
-  await refresh(cluster, indices);
+  await refresh(cluster, indices.events);
   await cluster.request({
     method: 'DELETE',
     path: [indices.checkpoints, '_doc', nameOf(of)],
@@ -53,10 +54,5 @@ export async function drop(cluster: Cluster, indices: Indices, of: Incarnation):
     after = positionOf(hits.at(-1)!);
     await delay(performance.now() - begun);
   }
-  await refresh(cluster, indices);
-}
-
-/** Of all months: any node may have written to any of them. */
-async function refresh(cluster: Cluster, { events }: Indices): Promise<void> {
-  await cluster.request({ method: 'POST', path: [events, '_refresh'], expect: [404] });
+  await refresh(cluster, indices.events);
 }

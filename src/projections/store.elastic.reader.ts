@@ -28,7 +28,7 @@ export interface Course {
 export interface Hit {
   readonly _index: string;
   readonly _id: string;
-  readonly sort: readonly [of: string, position: Position];
+  readonly sort: readonly [Position];
   readonly _source: { readonly bytes?: string };
 }
 
@@ -80,9 +80,9 @@ export async function pageOf(
   index: string,
   { of, query, order, after, last, hits, msMax }: Course,
 ): Promise<readonly Hit[] | undefined> {
-  const isNewest = order === 'newest';
   const answer = await cluster.request<{
     readonly timed_out: boolean;
+    readonly _shards: { readonly failed: number };
     readonly hits?: { readonly hits: readonly Hit[] };
   }>({
     method: 'POST',
@@ -91,7 +91,10 @@ export async function pageOf(
       routing: of.id,
       // Before the first event there is no index.
       ignore_unavailable: 'true',
-      filter_path: 'timed_out,hits.hits._index,hits.hits._id,hits.hits.sort,hits.hits._source',
+      // Refused below: here, too little time and too much to do would be told by one status.
+      allow_partial_search_results: 'true',
+      filter_path:
+        'timed_out,_shards.failed,hits.hits._index,hits.hits._id,hits.hits.sort,hits.hits._source',
     },
     body: {
       query: {
@@ -104,7 +107,7 @@ export async function pageOf(
         },
       },
       // The newest come in the order of the index itself: it stops looking when the page is full.
-      sort: [{ of: isNewest ? 'asc' : 'desc' }, { position: isNewest ? 'desc' : 'asc' }],
+      sort: [{ position: order === 'newest' ? 'desc' : 'asc' }],
       size: hits,
       _source: ['bytes'],
       track_total_hits: false,
@@ -112,10 +115,16 @@ export async function pageOf(
     },
     msMax: msMax + graceMs,
   });
-  return answer.timed_out ? undefined : (answer.hits?.hits ?? []);
+  if (answer.timed_out) {
+    return undefined;
+  }
+  if (answer._shards.failed > 0) {
+    throw new ServiceError('unavailable', 'Some shards do not answer: there may be more events.');
+  }
+  return answer.hits?.hits ?? [];
 }
 
-export function positionOf({ sort: [, position] }: Hit): Position {
+export function positionOf({ sort: [position] }: Hit): Position {
   return position;
 }
 

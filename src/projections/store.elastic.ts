@@ -19,8 +19,6 @@ const eventBytesLikely = 512;
 export interface ElasticOptions extends ClusterOptions, IndexOptions {
   /** Of one search, in milliseconds. */
   readonly searchMsMax: number;
-  /** How large a bulk may be, in UTF-16 units; a test makes small ones. */
-  readonly bulkUnitsMax?: number;
 }
 
 /**
@@ -42,7 +40,7 @@ class ElasticStore implements EventStore {
     this.#cluster = new Cluster(options);
     this.#indices = new Indices(this.#cluster, options);
     this.#checkpoints = new Checkpoints(this.#cluster, this.#indices);
-    const queue = new BulkQueue(this.#cluster, options.bulkUnitsMax);
+    const queue = new BulkQueue(this.#cluster);
     this.#writer = new Writer(this.#cluster, this.#indices, this.#checkpoints, queue);
     this.#searchMsMax = options.searchMsMax;
   }
@@ -105,10 +103,12 @@ class ElasticStore implements EventStore {
     });
     for await (const record of found) {
       bytesLeft -= record.bytes.byteLength;
-      if (bytesLeft < 0 && records.length > 0) {
+      if (bytesLeft >= 0 || records.length === 0) {
+        records.push(record);
+      }
+      if (bytesLeft <= 0) {
         break;
       }
-      records.push(record);
     }
     return records;
   }

@@ -5,13 +5,8 @@
  * costs the cluster nothing for a path that is new.
  */
 import type { Event } from '../event.js';
+import { valueLengthMax } from '../queries/filter.field.js';
 import { leaves, paths, textWords } from './document.js';
-
-/**
- * No filter asks for a longer text (`valueLengthMax` of the filter language), and a term of
- * Lucene has 32,766 bytes at most.
- */
-export const textLengthMax = 1_024;
 
 /** What a token says of a path, as its first letter. */
 export const says = {
@@ -69,15 +64,16 @@ export function tokensOf(event: Event): string[] {
   return tokens;
 }
 
+/** No filter asks for a text longer than `valueLengthMax`, and no term may be much longer. */
 function addText(path: string, text: string, tokens: string[]): void {
-  if (text.length <= textLengthMax) {
+  if (text.length <= valueLengthMax) {
     tokens.push(token(says.text, path, text));
     return;
   }
   // One unit more than any bound has, so that they compare as the whole text does.
-  const end = isHighSurrogate(text, textLengthMax) ? textLengthMax + 2 : textLengthMax + 1;
+  const end = isHighSurrogate(text, valueLengthMax) ? valueLengthMax + 2 : valueLengthMax + 1;
   tokens.push(token(says.start, path, text.slice(0, end)));
-  const begin = text.length - textLengthMax;
+  const begin = text.length - valueLengthMax;
   tokens.push(
     token(says.end, path, text.slice(isHighSurrogate(text, begin - 1) ? begin + 1 : begin)),
   );

@@ -149,6 +149,27 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     });
   });
 
+  it('gives no answer that lacks the events of a shard', async () => {
+    const body = { timed_out: false, _shards: { failed: 1 }, hits: { hits: [] } };
+    proxy.answer = ({ what }) => (what.endsWith('_search') ? { status: 200, body } : undefined);
+    await assert.rejects(scanAll(), { code: 'unavailable', message: /shards/ });
+  });
+
+  it('moves no checkpoint while a shard cannot be refreshed', async () => {
+    await store.write(of, [recorded(0)]);
+    const body = { _shards: { failed: 1 } };
+    proxy.answer = ({ what }) => (what.endsWith('_refresh') ? { status: 200, body } : undefined);
+    await assert.rejects(store.advance(of, 0 as Position), { code: 'unavailable' });
+    assert.equal(await store.checkpoint(of), BEFORE_FIRST);
+  });
+
+  it('parks nothing for a request that is refused as a whole', async () => {
+    for (const status of [400, 401, 403]) {
+      proxy.answer = (asked) => (isBulk(asked) ? { status, body: {} } : undefined);
+      await assert.rejects(store.write(of, [recorded(0)]), { code: 'unavailable' });
+    }
+  });
+
   it('says that there is too much to do where Elasticsearch says so', async () => {
     proxy.answer = ({ what }) => (what.endsWith('_search') ? busy : undefined);
     const query = { of, filter: parseFilter({}), limit: 1, before: END };
