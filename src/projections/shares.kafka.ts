@@ -16,10 +16,15 @@ const SHARES = 64;
  * default is 6 s. A node that only paused goes on meanwhile, which does no harm.
  */
 const SESSION_MS = 10_000;
-const HEARTBEAT_MS = 2_000;
 
-/** A fetch of nothing; the longer, the less of them. */
-const FETCH_MS = 10_000;
+/** By its heartbeat a member learns that another came or left; till then nobody has its shares. */
+const HEARTBEAT_MS = 1_000;
+
+/**
+ * A fetch of nothing. The client sends its heartbeats between fetches only, and leaves only after
+ * one: with a fetch as long as the session, members would expel each other for ever.
+ */
+const FETCH_MS = 500;
 
 const RESTART_MS = 1_000;
 
