@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
 export const APPEND_BYTES_MAX = 64 * MIB;
 const BATCH_BYTES_MAX = APPEND_BYTES_MAX + 16 * MIB;
 
-/** A broker learns of a new topic some ms after the one that has answered the creation. */
+/** A broker learns of a new topic some ms after another has answered its creation, or later. */
 const SPREAD_MS = 100;
 
 /**
@@ -74,14 +74,17 @@ export class Topics {
       'retention.ms': retention.maxAgeMs ?? -1,
     }).map(([key, value]) => ({ name: key, value: String(value) }));
     const made = { name, numPartitions: 1, replicationFactor, assignments: [], configs };
+    let id: string | undefined;
     try {
       const answer = await this.#cluster.ask(createTopicsV7.api, [made], waitMs, false);
-      await this.#spread(workspace, answer.topics[0]!.topicId);
+      id = answer.topics[0]!.topicId;
     } catch (error) {
+      // Another node may have been faster, and this one ask for it before it is known.
       if (refusalOf(error) !== 'TOPIC_ALREADY_EXISTS') {
         throw error;
       }
     }
+    await this.#spread(workspace, id);
   }
 
   /**
@@ -117,13 +120,23 @@ export class Topics {
     return this.#cluster.find(name);
   }
 
-  /** Waits until the brokers that tell of topics tell of this one. */
-  async #spread(workspace: string, id: string): Promise<void> {
-    this.forget(workspace);
-    const topic = await this.#find(workspace);
-    if (topic?.id !== id) {
+  /**
+   * Waits until the brokers that tell of topics tell of this one.
+   *
+   * @param id Of the topic, where it is known: one that was deleted may be told of for a while.
+   */
+  async #spread(workspace: string, id: string | undefined): Promise<void> {
+    const deadline = Date.now() + this.#options.waitMs;
+    for (;;) {
       this.forget(workspace);
-      throw unavailable(`the topic of ${workspace} was made, but its leader is not known yet`);
+      const found = (await this.#cluster.find(this.nameOf(workspace)))?.id;
+      if (found !== undefined && found === (id ?? found)) {
+        return;
+      }
+      if (Date.now() > deadline) {
+        throw unavailable(`the topic of ${workspace} was made, but its leader is not known yet`);
+      }
+      await sleep(SPREAD_MS);
     }
   }
 }
