@@ -17,7 +17,7 @@ function complaintsOf(one: Visitor, log: readonly Logged[]): string[] {
   const { transport, from, filter } = tailer.wish;
   const who = JSON.stringify({ transport, from, filter });
   const wanted = log.filter(({ event }) => matches(event.payload.n as number));
-  const expected = wanted.filter(beginOf(one));
+  const expected = wanted.filter(beginOf(one, log));
   return [
     ...tailer.complaints,
     ...faults(tailer.received, expected).map(({ kind, at }) => `a ${kind} at ${at}`),
@@ -26,10 +26,12 @@ function complaintsOf(one: Visitor, log: readonly Logged[]): string[] {
 }
 
 /** Tells the events from where a subscriber began on. */
-function beginOf({ tailer }: Visitor): (logged: Logged) => boolean {
+function beginOf({ tailer }: Visitor, log: readonly Logged[]): (logged: Logged) => boolean {
   const { from } = tailer.wish;
   if (typeof from === 'object' && 'time' in from) {
-    return ({ event }) => event.createdAt >= from.time;
+    // Of two nodes, the one may accept an event earlier and have it in the log later.
+    const first = log.find(({ event }) => event.createdAt >= from.time)?.position ?? Infinity;
+    return ({ position }) => position >= first;
   }
   const after = from === 'start' ? -1 : beganAfter(tailer);
   return ({ position }) => position > after;

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { emit, Socket } from '../support/client.js';
 import { random } from '../support/random.js';
 import { positionOf, Tailer, type From, type Transport } from '../support/tailer.js';
@@ -30,18 +31,29 @@ const DROP_CHANCE_RESTLESS = 1 / 20;
 /** How many events a subscriber may miss before it comes back: more than the node has at hand. */
 const AWAY_EVENTS_MAX = 600;
 
-/** Emits whether or not the service keeps up (open loop), over HTTP and a WebSocket in turns. */
+/**
+ * Emits whether or not the service keeps up (open loop), on all nodes, over HTTP and a WebSocket in
+ * turns.
+ */
 class Emitter {
   sent = 0;
   /** The highest position acknowledged so far. */
   acknowledged = -1;
-  readonly #url: string;
-  readonly #socket: Socket;
+  readonly #urls: readonly string[];
+  readonly #sockets: readonly Socket[];
   readonly #answers: Promise<void>[] = [];
 
-  constructor(url: string, socket: Socket) {
-    this.#url = url;
-    this.#socket = socket;
+  private constructor(urls: readonly string[], sockets: readonly Socket[]) {
+    this.#urls = urls;
+    this.#sockets = sockets;
+  }
+
+  static async open(urls: readonly string[]): Promise<Emitter> {
+    return new Emitter(urls, await Promise.all(urls.map((url) => Socket.open(url, WORKSPACE))));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sockets.map((socket) => socket.close()));
   }
 
   emit(count: number): void {
@@ -59,11 +71,14 @@ class Emitter {
   }
 
   async #answer(events: readonly unknown[]): Promise<void> {
-    const { results } =
-      this.#answers.length % 2 === 0
-        ? (await emit(this.#url, WORKSPACE, events)).body
-        : await this.#socket.ask({ op: 'emit', events });
-    for (const { position } of results) {
+    const turn = this.#answers.length;
+    const node = turn % this.#urls.length;
+    const answer =
+      Math.floor(turn / this.#urls.length) % 2 === 0
+        ? (await emit(this.#urls[node]!, WORKSPACE, events)).body
+        : await this.#sockets[node]!.ask({ op: 'emit', events });
+    assert.ok(answer.results, JSON.stringify(answer));
+    for (const { position } of answer.results) {
       this.acknowledged = Math.max(this.acknowledged, positionOf(position));
     }
   }
@@ -84,14 +99,18 @@ export interface Visitor {
 /**
  * Emits at a steady rate while subscribers of all transports come, are cut off and come back with
  * their last cursor. Resolves when all is emitted and all have come back.
+ *
+ * @param urls Of the nodes; who was cut off from one comes back on the next.
  */
-export async function storm(url: string, weather: Weather): Promise<readonly Visitor[]> {
+export async function storm(
+  urls: readonly string[],
+  weather: Weather,
+): Promise<readonly Visitor[]> {
   const draw = random(weather.seed);
   const total = weather.eventsPerSecond * weather.seconds;
-  const socket = await Socket.open(url, WORKSPACE);
-  const emitter = new Emitter(url, socket);
+  const emitter = await Emitter.open(urls);
   const visitors = Array.from({ length: weather.tailers }, (_, index) =>
-    visitor(url, index, Math.floor(draw() * total * 0.8), weather),
+    visitor(urls, index, Math.floor(draw() * total * 0.8), weather),
   );
   try {
     const began = performance.now();
@@ -117,12 +136,12 @@ export async function storm(url: string, weather: Weather): Promise<readonly Vis
     for (const { tailer } of visitors) {
       tailer.drop();
     }
-    await socket.close();
+    await emitter.close();
   }
 }
 
 function visitor(
-  url: string,
+  urls: readonly string[],
   index: number,
   comesAt: number,
   { eventsPerSecond }: Weather,
@@ -133,8 +152,10 @@ function visitor(
   const time = new Date(Date.now() + (700 * comesAt) / eventsPerSecond).toISOString();
   const starts: From[] = ['now', 'start', { time }, { last: LAST }];
   const from = starts[Math.floor(index / FILTERS.length) % starts.length] ?? 'now';
+  let comings = index;
+  const next = (): string => urls[comings++ % urls.length]!;
   return {
-    tailer: new Tailer(() => url, { transport, workspace: WORKSPACE, filter, from }),
+    tailer: new Tailer(next, { transport, workspace: WORKSPACE, filter, from }),
     matches,
     dropChance: index % 4 === 0 ? DROP_CHANCE_RESTLESS : DROP_CHANCE,
     comesAt,
@@ -170,6 +191,9 @@ async function calm(visitors: readonly Visitor[], emitter: Emitter): Promise<voi
       return visitors.every(have);
     }).catch(() => undefined);
   await areThere(({ tailer }) => tailer.answered);
+  for (const one of visitors) {
+    one.sentAtAnswer ??= emitter.sent;
+  }
   await emitter.settled();
   emitter.emit(KINDS.length);
   await emitter.settled();
