@@ -1,5 +1,6 @@
 import { ProtocolError } from '@platformatic/kafka';
 import type { Link } from './log.kafka.link.js';
+import { refusalOf } from './log.kafka.patience.js';
 import { fetchApi, READ_UNCOMMITTED, request, type Fetched } from './log.kafka.fetch.js';
 
 const MIB = 1024 * 1024;
@@ -8,8 +9,12 @@ const MIB = 1024 * 1024;
 const ANSWER_BYTES_MAX = 16 * MIB;
 const TOPIC_BYTES_MAX = MIB / 4;
 
-/** The next epoch after the last one of 31 bits is 1: 0 asks for a new session. */
+/** The next epoch after the last one of 31 bits is 1. */
 const EPOCH_MAX = 2 ** 31 - 1;
+
+/** Asks for a session, or for none. */
+export const NEW_SESSION = 0;
+export const NO_SESSION = -1;
 
 /** The broker has forgotten the session, or lost count; it holds a bounded number of them. */
 const SESSION_ERRORS = [
@@ -19,40 +24,60 @@ const SESSION_ERRORS = [
 ];
 
 /**
- * A fetch session (KIP-227): the broker remembers which topics are asked for and from where, so
- * that a request names only what has changed, and an answer only the topics that have something.
+ * Fetches from many topics at once. In a session (KIP-227) the broker remembers which topics are
+ * asked for and from where, so that a request names only what has changed, and an answer only the
+ * topics that have something.
  */
 export class FetchSession {
   readonly #link: () => Link;
+  readonly #firstEpoch: typeof NEW_SESSION | typeof NO_SESSION;
   #id = 0;
-  #epoch = 0;
-  #held = new Map<string, number>();
+  #epoch: number;
+  /** From where each topic is wanted. */
+  readonly #wanted = new Map<string, number>();
+  /** The same, as the broker has it. */
+  readonly #known = new Map<string, number>();
+  /** Where the two may differ. */
+  readonly #changed = new Set<string>();
   #busy = false;
 
   /** @param link A connection of its own: a fetch that waits stops all that is behind it. */
-  constructor(link: () => Link) {
+  constructor(link: () => Link, firstEpoch: typeof NEW_SESSION | typeof NO_SESSION) {
     this.#link = link;
+    this.#firstEpoch = firstEpoch;
+    this.#epoch = firstEpoch;
   }
 
   get busy(): boolean {
     return this.#busy;
   }
 
-  /** Whether the fetch that is under way answers when there is something from this offset on. */
-  covers(topicId: string, offset: number): boolean {
-    const held = this.#held.get(topicId);
-    return this.#busy && held !== undefined && held <= offset;
+  get topicIds(): string[] {
+    return [...this.#wanted.keys()];
   }
 
-  /**
-   * Waits until there is something of one of the topics, or for so long.
-   *
-   * @param wanted From which offset on, by topic id.
-   */
-  async fetch(wanted: ReadonlyMap<string, number>, waitMs: number): Promise<readonly Fetched[]> {
-    const changed = [...wanted].filter(([id, offset]) => this.#held.get(id) !== offset);
-    const forgotten = [...this.#held.keys()].filter((id) => !wanted.has(id));
-    this.#held = new Map(wanted);
+  offsetOf(topicId: string): number | undefined {
+    return this.#wanted.get(topicId);
+  }
+
+  /** Whether the fetch that is under way answers when there is something from this offset on. */
+  covers(topicId: string, offset: number): boolean {
+    return this.#busy && (this.#wanted.get(topicId) ?? Infinity) <= offset;
+  }
+
+  /** From where a topic is wanted by the next fetch on; `undefined`: not any more. */
+  want(topicId: string, offset: number | undefined): void {
+    if (offset === undefined) {
+      this.#wanted.delete(topicId);
+    } else {
+      this.#wanted.set(topicId, offset);
+    }
+    this.#changed.add(topicId);
+  }
+
+  /** Waits until there is something of one of the topics, or for so long. */
+  async fetch(waitMs: number): Promise<readonly Fetched[]> {
+    const { named, forgotten } = this.#changes();
     this.#busy = true;
     try {
       const { errorCode, sessionId, topics } = await this.#link().call(
@@ -63,7 +88,7 @@ export class FetchSession {
         READ_UNCOMMITTED,
         this.#id,
         this.#epoch,
-        changed.map(([id, offset]) => request(id, offset, TOPIC_BYTES_MAX)),
+        named.map((topicId) => request(topicId, this.#wanted.get(topicId)!, TOPIC_BYTES_MAX)),
         forgotten.map((topic) => ({ topic, partitions: [0] })),
         '',
       );
@@ -71,14 +96,13 @@ export class FetchSession {
         throw new ProtocolError(errorCode);
       }
       this.#id = sessionId;
-      this.#epoch = this.#epoch === EPOCH_MAX ? 1 : this.#epoch + 1;
-      if (sessionId === 0) {
-        this.#reset();
-      }
+      // A broker that has no room for another session gives none.
+      this.#epoch = sessionId === 0 ? this.#firstEpoch : (this.#epoch % EPOCH_MAX) + 1;
       return topics;
     } catch (error) {
-      this.#reset();
-      if (error instanceof ProtocolError && SESSION_ERRORS.includes(error.apiId as string)) {
+      this.#id = 0;
+      this.#epoch = this.#firstEpoch;
+      if (SESSION_ERRORS.includes(refusalOf(error) ?? '')) {
         return [];
       }
       throw error;
@@ -87,10 +111,20 @@ export class FetchSession {
     }
   }
 
-  /** The next request makes a new session, and names everything. */
-  #reset(): void {
-    this.#id = 0;
-    this.#epoch = 0;
-    this.#held = new Map();
+  /** What the broker has to be told; from now on it is taken to know. */
+  #changes(): { named: string[]; forgotten: string[] } {
+    if (this.#epoch === this.#firstEpoch) {
+      this.#known.clear();
+      this.topicIds.forEach((topicId) => this.#changed.add(topicId));
+    }
+    const differing = [...this.#changed].filter(
+      (topicId) => this.#known.get(topicId) !== this.#wanted.get(topicId),
+    );
+    const named = differing.filter((topicId) => this.#wanted.has(topicId));
+    const forgotten = differing.filter((topicId) => !this.#wanted.has(topicId));
+    named.forEach((topicId) => this.#known.set(topicId, this.#wanted.get(topicId)!));
+    forgotten.forEach((topicId) => this.#known.delete(topicId));
+    this.#changed.clear();
+    return { named, forgotten };
   }
 }

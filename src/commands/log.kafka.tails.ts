@@ -2,7 +2,7 @@ import type { Broker } from '@platformatic/kafka';
 import { logger } from '../logger.js';
 import { addressOf, FETCH_WAIT_MS, type Cluster, type Topic } from './log.kafka.cluster.js';
 import { foundIn, type Fetched, type Found } from './log.kafka.fetch.js';
-import { FetchSession } from './log.kafka.session.js';
+import { FetchSession, NEW_SESSION, NO_SESSION } from './log.kafka.session.js';
 
 /** So long at most may one who has come to wait be held up by another who came before. */
 const JOIN_WAIT_MS = 20;
@@ -46,21 +46,24 @@ export class Tails {
 
 /**
  * All that is waited for at one broker. A fetch cannot be called back or added to once the broker
- * has it, and it stops all that is behind it on its connection. Hence two sessions. The main one
- * carries everything, and waits long. Who comes while it waits is carried by the other one, which
- * waits shortly so that the next can join, until the main one comes round and takes all of them.
+ * has it, and it stops all that is behind it on its connection. Hence two. The main one carries
+ * everything, and waits long. Who comes while it waits is carried by the other one, which waits
+ * shortly so that the next can join, until the main one comes round and takes all of them. That one
+ * is without a session: it carries few, others each time, and a broker holds a thousand sessions.
  */
 class BrokerTail {
   readonly #main: FetchSession;
   readonly #joining: FetchSession;
   readonly #address: string;
   readonly #waiters = new Map<string, Set<Waiter>>();
+  /** Topics of which somebody has come or gone since the main session was sent. */
+  readonly #touched = new Set<string>();
   #scheduled = false;
 
   constructor(cluster: Cluster, broker: Broker) {
     this.#address = addressOf(broker);
-    this.#main = new FetchSession(() => cluster.link(broker, 'tail'));
-    this.#joining = new FetchSession(() => cluster.link(broker, 'join'));
+    this.#main = new FetchSession(() => cluster.link(broker, 'tail'), NEW_SESSION);
+    this.#joining = new FetchSession(() => cluster.link(broker, 'join'), NO_SESSION);
   }
 
   wait(topicId: string, offset: number, signal: AbortSignal): Promise<Found | undefined> {
@@ -70,6 +73,7 @@ class BrokerTail {
       const leave = (): void => {
         signal.removeEventListener('abort', abort);
         waiters.delete(waiter);
+        this.#touched.add(topicId);
         if (waiters.size === 0 && this.#waiters.get(topicId) === waiters) {
           this.#waiters.delete(topicId);
         }
@@ -90,6 +94,7 @@ class BrokerTail {
       };
       signal.addEventListener('abort', abort);
       waiters.add(waiter);
+      this.#touched.add(topicId);
       this.#schedule();
     });
   }
@@ -115,43 +120,40 @@ class BrokerTail {
 
   #send(): void {
     if (!this.#main.busy) {
-      void this.#run(this.#main, this.#wanted(), FETCH_WAIT_MS);
+      for (const topicId of this.#touched) {
+        this.#main.want(topicId, this.#wanted(topicId));
+      }
+      this.#touched.clear();
+      void this.#run(this.#main, FETCH_WAIT_MS);
     }
     if (!this.#joining.busy) {
-      const left = [...this.#wanted()].filter(([id, offset]) => !this.#main.covers(id, offset));
-      void this.#run(this.#joining, new Map(left), JOIN_WAIT_MS);
+      for (const topicId of [...this.#joining.topicIds, ...this.#touched]) {
+        const offset = this.#wanted(topicId);
+        const isCovered = offset !== undefined && this.#main.covers(topicId, offset);
+        this.#joining.want(topicId, isCovered ? undefined : offset);
+      }
+      void this.#run(this.#joining, JOIN_WAIT_MS);
     }
   }
 
   /** Of several who wait for one topic, the one that is furthest behind decides. */
-  #wanted(): Map<string, number> {
-    const wanted = new Map<string, number>();
-    for (const [topicId, waiters] of this.#waiters) {
-      let least = Infinity;
-      for (const { offset } of waiters) {
-        least = Math.min(least, offset);
-      }
-      wanted.set(topicId, least);
-    }
-    return wanted;
+  #wanted(topicId: string): number | undefined {
+    const waiters = this.#waiters.get(topicId);
+    return waiters && Math.min(...[...waiters].map(({ offset }) => offset));
   }
 
-  async #run(
-    session: FetchSession,
-    wanted: ReadonlyMap<string, number>,
-    waitMs: number,
-  ): Promise<void> {
-    if (wanted.size === 0) {
+  async #run(session: FetchSession, waitMs: number): Promise<void> {
+    if (session.topicIds.length === 0) {
       return;
     }
     try {
-      for (const fetched of await session.fetch(wanted, waitMs)) {
-        this.#deliver(fetched, wanted.get(fetched.topicId));
+      for (const fetched of await session.fetch(waitMs)) {
+        this.#deliver(fetched, session.offsetOf(fetched.topicId));
       }
     } catch (error) {
       // Each of them looks for the leader, which may be another one by now.
       logger.warn({ err: error, broker: this.#address }, 'cannot follow, trying again');
-      this.fail(error as Error, wanted.keys());
+      this.fail(error as Error, session.topicIds);
     }
     this.#schedule();
   }

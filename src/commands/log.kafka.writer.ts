@@ -27,6 +27,13 @@ const SEQUENCES = 2 ** 31;
 
 const TOO_LARGE = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'];
 
+/** The broker has lost what it knew of a producer: the next append comes as another one. */
+const PRODUCER_LOST = [
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+];
+
 interface Producer {
   readonly producerId: bigint;
   readonly producerEpoch: number;
@@ -134,6 +141,9 @@ export class Writer {
       }
     }
     outbox.draining = undefined;
+    if (!outbox.producer) {
+      this.#outboxes.delete(workspace);
+    }
   }
 
   /**
@@ -158,7 +168,7 @@ export class Writer {
       return position;
     } catch (error) {
       this.#retireProducer(outbox);
-      throw TOO_LARGE.includes(refusalOf(error) ?? '') ? tooLarge(error) : error;
+      throw toServiceError(error);
     }
   }
 
@@ -219,6 +229,16 @@ function takeBatch(waiting: Append[]): Append[] {
     records + waiting[count]!.records.length <= BATCH_RECORDS_MAX
   );
   return waiting.splice(0, count);
+}
+
+function toServiceError(error: unknown): unknown {
+  const refusal = refusalOf(error) ?? '';
+  if (TOO_LARGE.includes(refusal)) {
+    return tooLarge(error);
+  }
+  return PRODUCER_LOST.includes(refusal)
+    ? unavailable('Kafka does not know this producer any more', error)
+    : error;
 }
 
 function tooLarge(cause?: unknown): ServiceError {
