@@ -2,7 +2,7 @@ import type { Bounds } from '../commands/log.js';
 import { BEFORE_FIRST, type Position } from '../event.js';
 import { instant } from '../instant.js';
 import { parseCursor } from './cursor.js';
-import type { Filter } from './filter.js';
+import { parseFilter, type Filter } from './filter.js';
 import { compile } from './filter.predicate.js';
 import type { EventStore } from '../projections/store.js';
 import type { Sources } from './tail.js';
@@ -27,6 +27,9 @@ export interface Start {
 
 const READ_BYTES = 1024 * 1024;
 
+/** Of those that clocks which differ have put before others: more than there ever are. */
+const DISORDER_EVENTS = 1000;
+
 /**
  * Turns where a subscriber wants to begin into a position, and says so when that cannot be kept.
  */
@@ -45,7 +48,7 @@ export async function resolveFrom(
     return { position: BEFORE_FIRST };
   }
   if ('time' in from) {
-    return { position: await log.seek(workspace, instant(from.time)) };
+    return { position: await beforeTime(from.time, workspace, { log, store }) };
   }
   if ('last' in from) {
     return { position: await beforeLatest(from.last, filter, workspace, bounds, { log, store }) };
@@ -62,6 +65,37 @@ export async function resolveFrom(
     return { position: (first - 1) as Position, lost: 'expired' };
   }
   return { position: cursor.position };
+}
+
+/**
+ * The position before the first event that was accepted at a time or later: in the log, or in the
+ * history, where the log has forgotten all that came before that time.
+ */
+async function beforeTime(
+  time: string,
+  workspace: string,
+  { log, store }: Sources,
+): Promise<Position> {
+  const inLog = await log.seek(workspace, instant(time));
+  // Only now, as retention goes on meanwhile.
+  const { first, epoch } = await log.bounds(workspace);
+  if (first === 0 || inLog >= first) {
+    return inLog;
+  }
+  const of = { id: workspace, epoch };
+  const earlier = parseFilter({ createdAt: { lt: time } });
+  const { records } = await store.search({ of, filter: earlier, limit: 1, before: first });
+  let position = records[0]?.position ?? BEFORE_FIRST;
+  // The clocks of two nodes differ: before what the one accepted earlier there may be what the
+  // other accepted later.
+  const filter = parseFilter({ createdAt: { gte: time } });
+  let next: Position | undefined = position;
+  while (next !== undefined) {
+    const page = await store.search({ of, filter, limit: DISORDER_EVENTS, before: next });
+    position = ((page.records.at(-1)?.position ?? position + 1) - 1) as Position;
+    ({ next } = page);
+  }
+  return position;
 }
 
 /**

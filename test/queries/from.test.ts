@@ -53,6 +53,26 @@ describe('Where a subscription begins', () => {
     assert.equal(await found('2001-01-16T00:00:00Z'), 4);
   });
 
+  it('is in the history, where the log has forgotten what was accepted at that time', async () => {
+    // As of two nodes whose clocks differ.
+    const seconds = [0, 1, 2, 4, 3, 5, 6, 7];
+    const times = seconds.map((second) => Date.parse('2001-01-15T00:00:00Z') + 1000 * second);
+    await backEnds.log.append(
+      workspace,
+      times.map((time, n) => sealed(n, time)),
+    );
+    await historize(backEnds, workspace, 7);
+    for (const before of [5, 7, 8]) {
+      await trim(before);
+      const starts = range(0, 9).map((second) => from({ time: `2001-01-15T00:00:0${second}Z` }));
+      assert.deepEqual(
+        (await Promise.all(starts)).map(({ position }) => position),
+        [-1, 0, 1, 2, 2, 4, 5, 6, 7],
+        `without what came before ${before}`,
+      );
+    }
+  });
+
   describe('with a cursor', () => {
     it('is where the cursor stands, be that anywhere in the log', async () => {
       assert.deepEqual(await from(cursor(BEFORE_FIRST)), { position: BEFORE_FIRST });
