@@ -1,7 +1,7 @@
 /** A record as the document that is written of it. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { Incarnation, Recorded } from '../event.js';
+import type { Event, Incarnation, Recorded } from '../event.js';
 import { instant } from '../instant.js';
 import { tokensOf } from './tokens.elastic.js';
 
@@ -34,7 +34,8 @@ export function documentOf(of: Incarnation, record: Recorded): Document {
     throw new Error('is not UTF-8');
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-  const { event } = record;
+  // Not `record.event`, which would keep the parsed event as long as the record waits.
+  const event = JSON.parse(text) as Event;
   if (typeof event.id !== 'string' || typeof event.type !== 'string') {
     throw new Error('has no id or no type');
   }

@@ -96,8 +96,9 @@ export class Writer {
       case 409:
         return 'exists';
       case 400:
-      case 413:
         return { refused: reason };
+      case 413:
+        return { refused: 'is larger than Elasticsearch takes' };
       case 404:
         this.#indices.forget(month);
     }
