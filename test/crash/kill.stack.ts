@@ -39,7 +39,7 @@ const VICTIMS: Record<string, (cluster: Cluster, draw: () => number) => Victim> 
 
 for (const [name, choose] of Object.entries(VICTIMS)) {
   describe(`two nodes under load, while ${name} is killed again and again`, function () {
-    this.timeout(400_000);
+    this.timeout(900_000);
     const number = seed();
     const draw = random(number);
     const recovery = new Recovery();
@@ -63,13 +63,15 @@ for (const [name, choose] of Object.entries(VICTIMS)) {
         await victim.kill();
         await moment(DOWN_MS_MAX);
         living = new AbortController();
-        measured.push(recovery.measure(cluster, victim.target, living.signal));
-        await victim.start();
+        const starting = victim.start();
+        measured.push(recovery.measure(cluster, starting, victim.target, living.signal));
+        await starting;
       }
       await Promise.all(measured);
       await cluster.stopProducing();
       log = await readLog(cluster.url, WORKSPACE);
-      process.stdout.write(`    ${name} killed ${KILLS} times, SEED=${number}: ${recovery}\n`);
+      const told = `${name} killed ${KILLS} times, SEED=${number}: ${recovery.summary()}`;
+      process.stdout.write(`    ${told}\n`);
     });
     after(() => cluster.dispose());
 

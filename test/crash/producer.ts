@@ -187,7 +187,7 @@ async function sendFrames(
         if (code === 'unavailable') {
           refused = new Unavailable(message);
         } else {
-          assert.equal(op, 'emitted', code);
+          assert.equal(op, 'emitted', `${code}: ${message}`);
           answered(results);
         }
         seen++;

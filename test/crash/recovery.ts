@@ -9,21 +9,37 @@ const RECOVERY_MS_MAX = 120_000;
 
 const PROBE = { type: 'crash.probed', payload: {} };
 
-const STEPS = ['emit', 'delivery', 'history'] as const;
+const STEPS = ['start', 'emit', 'delivery', 'history'] as const;
 type Step = (typeof STEPS)[number];
 
 /** How long it took, after each restart, until it worked again. */
 export class Recovery {
-  readonly #ms: Readonly<Record<Step, number[]>> = { emit: [], delivery: [], history: [] };
+  readonly #ms: Readonly<Record<Step, number[]>> = {
+    start: [],
+    emit: [],
+    delivery: [],
+    history: [],
+  };
 
   /**
    * Measures from now on, until all works or the signal aborts: when an emit is acknowledged, when
    * every subscriber has that event, and when a search would find it.
    *
+   * @param starting Resolves when what is started answers by itself.
    * @param target Where to emit and to search.
    */
-  async measure({ tailers }: Cluster, target: Target, signal: AbortSignal): Promise<void> {
+  async measure(
+    { tailers }: Cluster,
+    starting: Promise<void>,
+    target: Target,
+    signal: AbortSignal,
+  ): Promise<void> {
     const began = performance.now();
+    const started = (): void => {
+      this.#ms.start.push(performance.now() - began);
+    };
+    // Who has it started is told of its failure.
+    starting.then(started, () => undefined);
     const take = async (step: Step, holds: () => Promise<boolean>): Promise<void> => {
       const isOver = async (): Promise<boolean> => signal.aborted || orNotYet(holds);
       await until(`${step} works again`, isOver, RECOVERY_MS_MAX);
@@ -48,7 +64,7 @@ export class Recovery {
   }
 
   /** The median and the worst of each, in seconds. */
-  toString(): string {
+  summary(): string {
     const steps = STEPS.map((step) => {
       const ms = this.#ms[step].toSorted((a, b) => a - b);
       const [median, worst] = [ms[Math.floor(ms.length / 2)], ms.at(-1)].map(seconds);
