@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { spawnNode, temporaryFolder } from '../support/node.js';
 import type { Measured } from './load.js';
+import { compare, measure, ms, rate, row, script } from './run.js';
 
 /**
  * Measures the service beside the least that could do the same, in turns, so that both meet the
@@ -10,7 +10,6 @@ import type { Measured } from './load.js';
  *
  * `npm run bench` runs all of it; `npm run bench -- deliver` one part (deliver, most, emit).
  */
-const ROUNDS = 3;
 const SECONDS = 3;
 
 interface Workload {
@@ -29,10 +28,6 @@ const MOST: Workload = { name: '100 subscribers, as much as goes', subscribers: 
 interface Running {
   readonly url: string;
   stop(): Promise<void>;
-}
-
-function script(name: string): string {
-  return fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 }
 
 async function service(): Promise<Running> {
@@ -60,22 +55,6 @@ async function broadcast(kind: 'broadcast' | 'durable'): Promise<Running> {
       await once(child, 'exit');
     },
   };
-}
-
-/** Runs a script of this folder to its end and gives the JSON that it prints. */
-async function measure<T>(name: string, argument: unknown): Promise<T> {
-  const child: ChildProcess = spawn(process.execPath, [script(name), JSON.stringify(argument)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const [code] = (await once(child, 'close')) as [number];
-  if (code !== 0) {
-    throw new Error(`${name} ended with ${String(code)}`);
-  }
-  return JSON.parse(output) as T;
 }
 
 type Kind = 'service' | 'broadcast' | 'durable';
@@ -106,44 +85,6 @@ async function groupCommit(): Promise<number> {
     seconds: SECONDS,
   });
   return eventsPerSecond;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-/** All sides in turns; a ratio is the median of the ratios of each turn. */
-async function compare(
-  name: string,
-  told: (value: number) => string,
-  ours: () => Promise<number>,
-  ...baselines: readonly (() => Promise<number>)[]
-): Promise<void> {
-  const turns: { ours: number; bare: number[] }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const bare: number[] = [];
-    for (const baseline of baselines) {
-      bare.push(await baseline());
-    }
-    turns.push({ bare, ours: await ours() });
-  }
-  const cells = baselines.flatMap((_, index) => [
-    told(median(turns.map(({ bare }) => bare[index]!))),
-    median(turns.map((turn) => turn.ours / turn.bare[index]!)).toFixed(2),
-  ]);
-  row(name, told(median(turns.map((turn) => turn.ours))), ...cells);
-}
-
-function row(...cells: readonly string[]): void {
-  process.stdout.write(`| ${cells.join(' | ')} |\n`);
-}
-
-function rate(value: number): string {
-  return `${Math.round(value).toLocaleString('en')}/s`;
-}
-
-function ms(value: number): string {
-  return `${value.toFixed(2)} ms`;
 }
 
 async function p99(kind: Kind, workload: Workload): Promise<number> {
