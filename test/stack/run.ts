@@ -20,14 +20,26 @@ async function main(): Promise<number> {
 async function mocha({ env }: Stack, signal: AbortSignal): Promise<number> {
   const program = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
   const args = [program, 'dist/test/**/*.stack.js', ...process.argv.slice(2)];
+  // In a group of its own, so that what its tests have started can be ended with it.
   const child = spawn(process.execPath, args, {
     stdio: 'inherit',
+    detached: true,
     env: { ...process.env, ...env },
-    signal,
-    // The one that it passes on to the process in which it runs the tests.
-    killSignal: 'SIGINT',
   });
+  const end = (): void => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch (error) {
+      // Everything in it has ended by itself.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') {
+        throw error;
+      }
+    }
+  };
+  signal.addEventListener('abort', end);
   const [code] = (await once(child, 'exit')) as [number | null];
+  end();
+  signal.throwIfAborted();
   return code ?? 1;
 }
 
