@@ -159,10 +159,14 @@ describe('The filter as a query of Elasticsearch', function () {
     }
     const words = Array.from({ length: 64 }, (_, at) => `w${at}*`).join(' ');
     const values = Array.from({ length: 100 }, (_, at) => `${'v'.repeat(1_000)}${at}`);
-    const [first, second, third] = await found(
-      [1, words],
-      [deep, { $text: words }, { 'payload.a': values }],
-    );
-    assert.deepEqual([first, second, third], [[1], [1], []]);
+    const [key, text] = ['k'.repeat(1_024 - 'payload.a.'.length), 'x'.repeat(1_024)];
+    const field = `payload.a.${key}`;
+    const filters = [
+      deep,
+      { $text: words },
+      { 'payload.a': values },
+      { [field]: { prefix: text, suffix: text, gte: text, eq: text } },
+    ];
+    assert.deepEqual(await found([1, words, { [key]: text }], filters), [[1, 2], [1], [], [2]]);
   });
 });
