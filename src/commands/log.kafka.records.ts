@@ -1,5 +1,6 @@
-import { IS_CONTROL, Reader, readRecordsBatches, type MessageRecord } from '@platformatic/kafka';
+import { IS_CONTROL, Reader, readRecordsBatches } from '@platformatic/kafka';
 import { Recorded, type Position, type Sealed } from '../event.js';
+import type { NewRecord } from './log.kafka.batch.js';
 
 /** Confluent wire format: byte 0, then the id of the schema in four bytes. */
 const HEADER_BYTES = 5;
@@ -8,61 +9,41 @@ const HEADER_MAGIC = 0;
 /** What no registry gives to a schema. */
 const NO_SCHEMA_ID = 0;
 
-const HEADER_NAMES = {
-  specversion: Buffer.from('ce_specversion'),
-  id: Buffer.from('ce_id'),
-  source: Buffer.from('ce_source'),
-  type: Buffer.from('ce_type'),
-  time: Buffer.from('ce_time'),
-  contentType: Buffer.from('content-type'),
-};
-const SPECVERSION = Buffer.from('1.0');
-const CONTENT_TYPE = Buffer.from('application/json; charset=UTF-8');
+const CONTENT_TYPE = 'application/json; charset=UTF-8';
 
 /** Makes records of what is appended to a workspace, to be read by any Kafka client. */
-export class Encoder {
-  readonly #topic: string;
-  readonly #key: Buffer;
-  readonly #source: Buffer;
-  readonly #schemaId: number | undefined;
+export function toRecords(
+  workspace: string,
+  appended: readonly Sealed[],
+  schemaId: number | undefined,
+): NewRecord[] {
+  const key = Buffer.from(workspace);
+  return appended.map(({ event, bytes }) => ({
+    key,
+    value: framed(bytes, schemaId),
+    timestamp: Date.parse(event.createdAt),
+    // CloudEvents, Kafka binding 1.0, binary mode.
+    headers: [
+      ['ce_specversion', '1.0'],
+      ['ce_id', event.id],
+      ['ce_source', `/v2/workspaces/${workspace}`],
+      ['ce_type', event.type],
+      ['ce_time', event.time],
+      ['content-type', CONTENT_TYPE],
+    ],
+  }));
+}
 
-  constructor(topic: string, workspace: string, schemaId: number | undefined) {
-    this.#topic = topic;
-    this.#key = Buffer.from(workspace);
-    this.#source = Buffer.from(`/v2/workspaces/${workspace}`);
-    this.#schemaId = schemaId;
+function framed(bytes: Uint8Array, schemaId: number | undefined): Uint8Array {
+  // Readers take a leading byte 0 for a header, so what begins with one gets a header as well.
+  if (schemaId === undefined && bytes[0] !== HEADER_MAGIC) {
+    return bytes;
   }
-
-  encode({ event, bytes }: Sealed): MessageRecord {
-    return {
-      topic: this.#topic,
-      partition: 0,
-      key: this.#key,
-      value: this.#framed(bytes),
-      timestamp: BigInt(Date.parse(event.createdAt)),
-      // CloudEvents, Kafka binding 1.0, binary mode.
-      headers: new Map([
-        [HEADER_NAMES.specversion, SPECVERSION],
-        [HEADER_NAMES.id, Buffer.from(event.id)],
-        [HEADER_NAMES.source, this.#source],
-        [HEADER_NAMES.type, Buffer.from(event.type)],
-        [HEADER_NAMES.time, Buffer.from(event.time)],
-        [HEADER_NAMES.contentType, CONTENT_TYPE],
-      ]),
-    };
-  }
-
-  #framed(bytes: Uint8Array): Buffer {
-    // Readers take a leading byte 0 for a header, so what begins with one gets a header as well.
-    if (this.#schemaId === undefined && bytes[0] !== HEADER_MAGIC) {
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    const framed = Buffer.allocUnsafe(HEADER_BYTES + bytes.byteLength);
-    framed.writeUInt8(HEADER_MAGIC, 0);
-    framed.writeInt32BE(this.#schemaId ?? NO_SCHEMA_ID, 1);
-    framed.set(bytes, HEADER_BYTES);
-    return framed;
-  }
+  const framed = Buffer.allocUnsafe(HEADER_BYTES + bytes.byteLength);
+  framed.writeUInt8(HEADER_MAGIC, 0);
+  framed.writeInt32BE(schemaId ?? NO_SCHEMA_ID, 1);
+  framed.set(bytes, HEADER_BYTES);
+  return framed;
 }
 
 /** What is in record batches as a broker gives them. */

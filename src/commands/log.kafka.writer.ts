@@ -1,15 +1,11 @@
-import {
-  initProducerIdV4,
-  NumericMap,
-  ProduceAcks,
-  produceV9,
-  type MessageRecord,
-} from '@platformatic/kafka';
+import { initProducerIdV4 } from '@platformatic/kafka';
 import { ServiceError } from '../errors.js';
 import type { Position, Sealed } from '../event.js';
+import { encodeBatch } from './log.kafka.batch.js';
 import type { Cluster, Topic } from './log.kafka.cluster.js';
 import { patiently, refusalOf, unavailable } from './log.kafka.patience.js';
-import { Encoder } from './log.kafka.records.js';
+import { produce } from './log.kafka.produce.js';
+import { toRecords } from './log.kafka.records.js';
 import { APPEND_BYTES_MAX, type Topics } from './log.kafka.topics.js';
 
 const MIB = 1024 * 1024;
@@ -154,17 +150,19 @@ export class Writer {
    * throws away. So a producer id with which a workspace has failed is never used for it again.
    */
   async #produce(workspace: string, outbox: Outbox, appends: readonly Append[]): Promise<number> {
-    const encoder = new Encoder(this.#topics.nameOf(workspace), workspace, this.#options.schemaId);
-    const messages = appends.flatMap(({ records }) => records.map((each) => encoder.encode(each)));
-    const waitMs = Math.max(appends[0]!.deadline - performance.now(), 0);
+    const { schemaId } = this.#options;
+    const records = appends.flatMap((each) => toRecords(workspace, each.records, schemaId));
+    const leftMs = Math.max(appends[0]!.deadline - performance.now(), 0);
+    let batch: Buffer | undefined;
     try {
-      const position = await patiently(waitMs, async (over) => {
+      const position = await patiently(leftMs, async (over) => {
         const topic = await this.#topics.require(workspace);
-        const producer = (outbox.producer ??= await this.#currentProducer());
+        outbox.producer ??= await this.#currentProducer();
         over.throwIfAborted();
-        return this.#send(workspace, topic, messages, producer, outbox.sequence);
+        batch ??= encodeBatch(records, { ...outbox.producer, sequence: outbox.sequence });
+        return this.#send(workspace, topic, batch);
       });
-      outbox.sequence = (outbox.sequence + messages.length) % SEQUENCES;
+      outbox.sequence = (outbox.sequence + records.length) % SEQUENCES;
       return position;
     } catch (error) {
       this.#retireProducer(outbox);
@@ -172,23 +170,9 @@ export class Writer {
     }
   }
 
-  async #send(
-    workspace: string,
-    topic: Topic,
-    messages: MessageRecord[],
-    producer: Producer,
-    sequence: number,
-  ): Promise<number> {
+  async #send(workspace: string, topic: Topic, batch: Buffer): Promise<number> {
     try {
-      const answer = await this.#cluster
-        .link(topic.leader, 'write')
-        .call(produceV9.api, ProduceAcks.ALL, this.#options.waitMs, messages, {
-          ...producer,
-          compression: 'none',
-          sequences: new NumericMap([[`${topic.name}:0`, sequence]]),
-        });
-      const [partition] = (answer as produceV9.ProduceResponse).responses[0]!.partitionResponses;
-      return Number(partition!.baseOffset);
+      return await produce(this.#cluster, topic, batch, this.#options.waitMs);
     } catch (error) {
       // The leader may be another one by now, or the topic gone.
       this.#topics.forget(workspace);

@@ -177,6 +177,19 @@ describe('the Kafka log, beyond what every log promises', () => {
     assert.equal((await readAll(log, 'w')).length, 25);
   });
 
+  it('tells Kafka the times of events that are decades apart', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const times = [1_700_000_000_000, 0, 1_700_000_000_001];
+    await log.append(
+      'w',
+      times.map((time, n) => sealed(n, time)),
+    );
+    for (const [n, time] of times.entries()) {
+      assert.equal(await log.seek('w', time), time === 0 ? BEFORE_FIRST : n - 1);
+    }
+  });
+
   it('writes CloudEvents that other clients can read', async () => {
     const log = await open({ topicPrefix });
     await log.create('w', {});
