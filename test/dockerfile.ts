@@ -43,7 +43,7 @@ export function textOf({ instructions }: Stage, name: string): string {
   return instructions.find((instruction) => instruction.name === name)?.text ?? '';
 }
 
-/** The sources of a COPY, its destination, and the stage that it copies from, if not the context. */
+/** The sources of a COPY, its destination, and its stage where that is not the context. */
 export function copied(text: string): { from?: string; sources: string[]; to: string } {
   const [, from] = /^--from=(\S+)/.exec(text) ?? [];
   const paths = text.replace(/^--\S+\s+/, '').split(/\s+/);

@@ -74,15 +74,16 @@ export async function fetchArchive(
 async function maven(folder: string, args: readonly string[], signal: AbortSignal): Promise<void> {
   const repository = join(folder, '.repository');
   const all = ['--quiet', '--batch-mode', `-Dmaven.repo.local=${repository}`, ...args];
-  await promisify(execFile)('mvn', all, { signal, maxBuffer: OUTPUT_BYTES_MAX }).catch(
-    (error: unknown) => {
-      signal.throwIfAborted();
-      const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-      throw new Error(`Maven could not fetch ${folder}:\n${stdout ?? ''}${stderr ?? ''}`, {
-        cause: error,
-      });
-    },
-  );
+  // In there as well it leaves the marks of what it has unpacked, where there is no project.
+  await mkdir(repository);
+  const options = { cwd: repository, signal, maxBuffer: OUTPUT_BYTES_MAX };
+  await promisify(execFile)('mvn', all, options).catch((error: unknown) => {
+    signal.throwIfAborted();
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    throw new Error(`Maven could not fetch ${folder}:\n${stdout ?? ''}${stderr ?? ''}`, {
+      cause: error,
+    });
+  });
   await rm(repository, { recursive: true });
 }
 

@@ -75,10 +75,36 @@ export async function withStack<T>(
   }
 }
 
+/**
+ * Starts a server that only the caller uses, on a free port and in a temporary folder.
+ *
+ * @param args More of its command line, such as `--override name=value` for Kafka.
+ */
+export async function startAlone(
+  server: Server,
+  args: readonly string[],
+): Promise<{ address: string; stop: () => Promise<void> }> {
+  const java = join(findJdk(), 'bin', 'java');
+  const home = await temporaryFolder();
+  const folder = join(home.path, 'server');
+  const stop = async (): Promise<void> => {
+    await kill(server, folder);
+    await home.remove();
+  };
+  try {
+    const place = { java, folder, port: await freePort() };
+    return { address: await startFirst(server, place, new AbortController().signal, args), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
 async function startFirst(
   server: Server,
   { java, folder, port }: { java: string; folder: string; port: number },
   signal: AbortSignal,
+  moreArgs: readonly string[] = [],
 ): Promise<string> {
   const began = Date.now();
   const progress = (what: string): void => {
@@ -93,7 +119,7 @@ async function startFirst(
   const args = await server.configure({ java, installed, folder, port, innerPort });
   const address = server.address(port);
   await writeLaunch(folder, { java, args, address });
-  await launch(server, folder, [], signal);
+  await launch(server, folder, moreArgs, signal);
   progress(`answers at ${address}`);
   return address;
 }
