@@ -69,7 +69,14 @@ export class Cluster {
           ...(query && { querystring: query }),
           ...(body && { body }),
         },
-        { meta: true, ignore: [...expect], requestTimeout: msMax },
+        {
+          meta: true,
+          ignore: [...expect],
+          requestTimeout: msMax,
+          // The library would wait some seconds where no node can be reached. Who asks is told at
+          // once, and knows better when to ask again.
+          retryBackoff: () => 0,
+        },
       );
       return { ...answer.body, status: answer.statusCode };
     } catch (error) {
