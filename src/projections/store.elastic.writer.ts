@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
 import type { Incarnation, Recorded } from '../event.js';
-import { BulkQueue } from './store.elastic.bulk.js';
+import type { BulkQueue } from './store.elastic.bulk.js';
 import type { Checkpoints } from './store.elastic.checkpoints.js';
 import type { Answer, Cluster } from './store.elastic.client.js';
 import { documentOf, type Document } from './store.elastic.document.js';
@@ -9,9 +9,9 @@ import type { Indices } from './store.elastic.indices.js';
 import type { Outcome } from './store.js';
 
 /**
- * So long after the first try a producer may send an event again, and have it recognised even
- * where a month has ended in between: an id is unique within its month alone. Within the time that
- * a node remembers ids, it never comes here; later than this, it is another event.
+ * How long after its first try an event may be sent again and be recognised although a month has
+ * ended in between: an id is unique within its month alone. What comes sooner the node that took it
+ * mostly remembers by itself; what comes later is another event.
  */
 const retryMsMax = 3 * 24 * 60 * 60 * 1_000;
 
@@ -59,13 +59,11 @@ export class Writer {
       this.#underWay.set(document.id, outcome);
       return outcome;
     });
-    try {
-      return await Promise.all(outcomes);
-    } finally {
-      for (const { id } of firsts) {
-        this.#underWay.delete(id);
-      }
-    }
+    const arrived = (): void => {
+      firsts.forEach(({ id }) => this.#underWay.delete(id));
+    };
+    stored.then(arrived, arrived);
+    return Promise.all(outcomes);
   }
 
   /** One outcome for each document. No two of them have one id. */
