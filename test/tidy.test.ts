@@ -51,7 +51,7 @@ const POLICIES: Record<string, Policy> = {
       { 'src/queries/search.ts': `new URL('../projections/store.sqlite.js', import.meta.url)` },
     ],
     kept: {
-      'src/service.ts': `import { kafka } from './commands/log.kafka.js';`,
+      'src/backends.ts': `import { kafka } from './commands/log.kafka.js';`,
       'src/commands/log.kafka.ts': `import { fetch } from './log.kafka.fetch.js';`,
       'src/projections/store.sqlite.ts': `import { plan } from '../queries/filter.sqlite.js';`,
       'src/commands/emit.ts': `import type { EventLog } from './log.js';`,

@@ -161,8 +161,8 @@ export class Workspaces {
   }
 
   /**
-   * Deletes a workspace and its log. The event comes first: what a crash in between leaves behind is
-   * purged by the projection, as the history is.
+   * Deletes a workspace and its log. The event comes first: what a crash in between leaves behind
+   * is purged by the projection, as the history is.
    */
   async delete(id: string, context: Context): Promise<void> {
     const { epoch } = await this.require(id);

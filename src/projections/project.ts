@@ -89,8 +89,8 @@ export class Projector {
   }
 
   /**
-   * Does for an incarnation what is wanted, if it falls to this node. One after the other: what runs
-   * for it is stopped, then comes the next.
+   * Does for an incarnation what is wanted, if it falls to this node. One after the other: what
+   * runs for it is stopped, then comes the next.
    */
   #take(of: Incarnation, wanted: Work): void {
     const work = this.#shares.has(of.id) ? wanted : 'nothing';

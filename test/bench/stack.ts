@@ -5,8 +5,8 @@ import type { Passage, Passed } from './passage.js';
 import { compare, measure, median, ms, rate, row } from './run.js';
 
 /**
- * Measures what the service adds to the real servers, beside the least that could be done with them,
- * in turns; prints medians and their ratios as the table of the README.
+ * Measures what the service adds to the real servers, beside the least that could be done with
+ * them, in turns; prints medians and their ratios as the table of the README.
  *
  * `npm run bench:stack` runs all of it; `npm run bench:stack -- passage` one part (passage,
  * history).

@@ -142,7 +142,7 @@ export function searchContract(storeOf: () => EventStore): void {
       assert.deepEqual([records, next], [[], undefined]);
     });
 
-    it('has found, while it is written to, all that the checkpoint before vouches for', async () => {
+    it('has found, while written to, all that the checkpoint before vouches for', async () => {
       let count = 0;
       const writing = (async (): Promise<void> => {
         for (; count < 400; count += 10) {

@@ -2,12 +2,12 @@ import { dependencies, isSource, type Rule } from './source.js';
 
 /** Lowest first. A file is of the first layer that it fits. */
 const LAYERS = [
-  /^src\/(?!(policy|service|main)\.)[^/]+\.ts$/,
+  /^src\/(?!(policy|backends|service|main)\.)[^/]+\.ts$/,
   // The filter language, and the document whose tokens it speaks of.
   /^src\/(queries\/filter(\.(?!sqlite|elastic)\w+)*|projections\/document)\.ts$/,
   /^src\/(commands\/(log|registry)|projections\/store|policy)\.ts$/,
   /^src\/(commands|projections|queries)\//,
-  /^src\/service\.ts$/,
+  /^src\/(backends|service)\.ts$/,
   /^src\/transport\//,
   /^src\/main\.ts$/,
 ];
@@ -42,7 +42,7 @@ export const noUpwardImports: Rule = (sources) =>
       .map((path) => `${source.path} imports ${path}, which is not below it`);
   });
 
-const COMPOSITION = ['src/main.ts', 'src/service.ts'];
+const COMPOSITION = ['src/backends.ts'];
 
 /** Everything else speaks to the port, so that one back end can take the place of another. */
 export const backEndsAreComposed: Rule = (sources) =>
