@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
-import type { Incarnation, Position, Recorded } from '../event.js';
+import { BEFORE_FIRST, type Incarnation, type Position, type Recorded } from '../event.js';
 import type { Caller } from '../policy.js';
 import type { EventStore } from '../projections/store.js';
 import { formatCursor, parseCursor } from './cursor.js';
@@ -88,7 +88,10 @@ export async function eventById(
   return { epoch: of.epoch, record };
 }
 
-/** Resolves when the history has everything up to a position. */
+/**
+ * Resolves when the history has everything up to a position. Who waits also waits for a store that
+ * is not there for the moment, as for the first event of all, when another node has just made it.
+ */
 async function searchable(
   of: Incarnation,
   position: Position,
@@ -98,11 +101,17 @@ async function searchable(
   const deadline = Date.now() + waitMs;
   let pause = POLL_MS;
   for (;;) {
-    const watermark = await store.checkpoint(of);
+    const isOver = Date.now() >= deadline;
+    const watermark = await store.checkpoint(of).catch((error: unknown) => {
+      if (isOver || !(error instanceof ServiceError && error.code === 'unavailable')) {
+        throw error;
+      }
+      return BEFORE_FIRST;
+    });
     if (watermark >= position) {
       return;
     }
-    if (Date.now() >= deadline) {
+    if (isOver) {
       throw new ServiceError(
         'wait-timeout',
         `History has come to ${formatCursor(of.epoch, watermark)} only, not to waitFor. Try again.`,

@@ -183,6 +183,24 @@ describe('A search', () => {
       assert.equal((await find({ waitFor: cursorAt(-1) })).records.length, 5);
     });
 
+    it('waits for a store that is away for the moment, but no longer', async () => {
+      await emit(0, 5);
+      await historize(backEnds, workspace, 4);
+      let away = 2;
+      const store = withMethods(backEnds.store, {
+        checkpoint: (of) =>
+          away-- > 0
+            ? Promise.reject(new ServiceError('unavailable', 'no shard'))
+            : backEnds.store.checkpoint(of),
+      });
+      const request = { workspace, limit: 1000, waitFor: cursorAt(4), filter: EVERYTHING };
+      const found = await search({ ...request, waitMs: 10_000 }, ADMIN, workspaces, store);
+      assert.equal(found.records.length, 5);
+      away = Infinity;
+      const failing = search({ ...request, waitMs: 20 }, ADMIN, workspaces, store);
+      await assert.rejects(failing, { code: 'unavailable', message: 'no shard' });
+    });
+
     it('is refused when that takes too long, with how far it is', async () => {
       await emit(0, 5);
       await historize(backEnds, workspace, 2);
