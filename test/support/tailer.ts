@@ -4,7 +4,7 @@ import { eventsUrl, request, sse, type Frame } from './client.js';
 import type { Seen } from './sequence.js';
 
 export type Transport = 'ws' | 'sse' | 'poll';
-export type From = 'now' | 'start' | { time: string } | { last: number };
+export type From = 'now' | 'start' | { position: string } | { time: string } | { last: number };
 
 export interface Wish {
   readonly transport: Transport;
@@ -146,7 +146,7 @@ async function* openStream(
   cursor: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
-  const query = { ...filter, ...(cursor === undefined && { from: fromText(from) }) };
+  const query = { ...filter, ...(cursor === undefined && startOf(from)) };
   const headers = cursor === undefined ? {} : { 'Last-Event-ID': cursor };
   for await (const { event, id, data } of sse(eventsUrl(url, workspace, query), {
     signal,
@@ -167,8 +167,7 @@ async function* poll(
   cursor: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
-  let start: Record<string, string> =
-    cursor === undefined ? { from: fromText(from) } : { after: cursor };
+  let start: Record<string, string> = cursor === undefined ? startOf(from) : { after: cursor };
   for (;;) {
     const address = eventsUrl(url, workspace, { ...filter, ...POLL, ...start });
     const { status, body } = await request(address, { signal });
@@ -183,11 +182,14 @@ async function* poll(
   }
 }
 
-function fromText(from: From): string {
+function startOf(from: From): Record<string, string> {
   if (typeof from === 'string') {
-    return from;
+    return { from };
   }
-  return 'time' in from ? from.time : `last:${String(from.last)}`;
+  if ('position' in from) {
+    return { after: from.position };
+  }
+  return { from: 'time' in from ? from.time : `last:${String(from.last)}` };
 }
 
 /** The position in a cursor: opaque to clients, but a test may look. */
