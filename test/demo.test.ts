@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { exported, searched, type Positioned } from './demo/client.js';
+import { exported, searched } from './demo/client.js';
 import { datasets } from './demo/data.js';
+import { assertEachOnce } from './demo/once.js';
 import { eventsUrl, request } from './support/client.js';
 import { spawnNode, temporaryFolder, type NodeProcess } from './support/node.js';
 
@@ -63,16 +64,7 @@ describe('The demo', function () {
   ] as const) {
     it(`leaves each event once, as it was sent, to ${by}`, async () => {
       for (const { workspace, samples } of datasets()) {
-        const found: Positioned[] = [];
-        for await (const positioned of read(node.url, workspace)) {
-          found.push(positioned);
-        }
-        assert.equal(found.length, samples.length);
-        const byId = new Map(found.map(({ event }) => [event.id, event]));
-        for (const { id, type, payload } of samples) {
-          const event = byId.get(id);
-          assert.deepEqual({ type: event?.type, payload: event?.payload }, { type, payload });
-        }
+        await assertEachOnce(read(node.url, workspace), samples);
       }
     });
   }
