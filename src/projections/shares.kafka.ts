@@ -162,6 +162,6 @@ class KafkaShares implements Shares {
 }
 
 /** Any node must come to the same. */
-function shareOf(workspace: string): number {
+export function shareOf(workspace: string): number {
   return createHash('sha256').update(workspace).digest().readUInt32BE() % SHARES;
 }
