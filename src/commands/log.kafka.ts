@@ -14,8 +14,14 @@ import type { Batch, Bounds, EventLog, Retention } from './log.js';
 /** What one fetch takes for a follower that is behind. */
 const FOLLOW_BYTES = 256 * 1024;
 
-/** Keys, headers and lengths of the records of a read, so that one fetch does where it can. */
-const READ_EXTRA_BYTES = 64 * 1024;
+/**
+ * A read counts the bytes of events, a fetch those of keys and headers too, which are as many where
+ * events are small. A second fetch would get the last batch of the first once more.
+ */
+const FETCH_FACTOR = 2;
+const FETCH_BYTES_MIN = 64 * 1024;
+/** What one fetch brings is in memory twice while it is decoded. */
+const FETCH_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface KafkaLogOptions extends ClusterOptions, TopicsOptions {
   /** Of the envelope, in the schema registry: records begin with it, in Confluent wire format. */
@@ -136,7 +142,8 @@ class KafkaLog implements EventLog {
     let leftBytes = limitBytes;
     let from = offset;
     for (;;) {
-      const found = await this.#fetch(topic, from, Math.max(leftBytes, 0) + READ_EXTRA_BYTES);
+      const enoughBytes = Math.max(FETCH_FACTOR * leftBytes, FETCH_BYTES_MIN);
+      const found = await this.#fetch(topic, from, Math.min(enoughBytes, FETCH_BYTES_MAX));
       for (const record of found.records) {
         leftBytes -= record.bytes.byteLength;
         if (record.position >= offset && (leftBytes >= 0 || records.length === 0)) {
