@@ -12,7 +12,7 @@ const NODES = 2;
  * work that is under way, not a backlog of minutes. And a node that was started again remembers no
  * more than the last 10,000 events, of which it still has to know what it is asked to do again.
  */
-const LOAD: Load = { eventsMax: { batch: 40, lines: 150, socket: 80 }, eventsPerSecond: 60 };
+const LOAD: Load = { eventsMax: { batch: 20, lines: 75, socket: 40 }, eventsPerSecond: 30 };
 
 /** Longer than all tests. */
 const TAIL_MS_MAX = 3_600_000;

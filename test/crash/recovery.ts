@@ -55,7 +55,7 @@ export class Recovery {
       return status === 201;
     });
     await take('delivery', async () =>
-      tailers.every(({ received }) => received.at(-1)!.position >= positionOf(cursor)),
+      tailers.every(({ position }) => position >= positionOf(cursor)),
     );
     await take('history', async () => {
       const query = { waitFor: cursor, wait: '1', limit: '1' };

@@ -59,6 +59,11 @@ export class Tailer {
     return this.#connection !== undefined;
   }
 
+  /** How far it has come. */
+  get position(): number {
+    return this.received.at(-1)?.position ?? -1;
+  }
+
   /** Comes, or comes back. */
   connect(): void {
     const connection = new AbortController();
