@@ -157,9 +157,11 @@ export class Writer {
     try {
       const position = await patiently(leftMs, async (over) => {
         const topic = await this.#topics.require(workspace);
-        outbox.producer ??= await this.#currentProducer();
+        const producer = outbox.producer ?? (await this.#currentProducer());
+        // When it is over, the next batch may have another producer already.
         over.throwIfAborted();
-        batch ??= encodeBatch(records, { ...outbox.producer, sequence: outbox.sequence });
+        outbox.producer = producer;
+        batch ??= encodeBatch(records, { ...producer, sequence: outbox.sequence });
         return this.#send(workspace, topic, batch);
       });
       outbox.sequence = (outbox.sequence + records.length) % SEQUENCES;

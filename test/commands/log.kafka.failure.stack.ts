@@ -44,7 +44,7 @@ describe('the Kafka log, when Kafka does not answer', () => {
     assert.deepEqual(numbersOf(await readAll(log, 'w')), range(0, 6));
   });
 
-  it('never takes an append for the one before, of which it does not know the outcome', async () => {
+  it('never takes an append for the one before, whose outcome it does not know', async () => {
     await log.append('w', [sealed(0)]);
     proxy.swallowAnswers();
     await assert.rejects(log.append('w', [sealed(1)]), UNAVAILABLE);
@@ -56,7 +56,7 @@ describe('the Kafka log, when Kafka does not answer', () => {
     assert.equal(records[2]!.position, position);
   });
 
-  it('keeps nobody waiting for longer than it should, and works when the broker is back', async () => {
+  it('keeps nobody waiting for long, and works when the broker is back', async () => {
     await log.append('w', [sealed(0)]);
     for (const fail of ['swallowAnswers', 'refuse'] as const) {
       proxy[fail]();
