@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openEmbeddedLog } from './commands/log.embedded.js';
 import { openKafkaLog } from './commands/log.kafka.js';
 import type { EventLog } from './commands/log.js';
-import { registerEnvelope } from './commands/registry.js';
+import { registerEnvelope } from './commands/registry.confluent.js';
 import type { Config } from './config.js';
 import { ServiceError } from './errors.js';
 import { logger } from './logger.js';

@@ -143,6 +143,11 @@ export const metrics = {
     labelNames: ['outcome'] as const,
     registers,
   }),
+  unreadable: new Counter({
+    name: 'kafka_records_unreadable_total',
+    help: 'Records of other producers in a log on Kafka that are no events: passed over',
+    registers,
+  }),
   unhistorized: new Counter({
     name: 'events_unhistorized_total',
     help: 'Events that the log forgot before they were historized',

@@ -1,5 +1,6 @@
-import { IS_CONTROL, Reader, readRecordsBatches } from '@platformatic/kafka';
-import { Recorded, type Position, type Sealed } from '../event.js';
+import { IS_CONTROL, Reader, readRecordsBatches, type KafkaRecord } from '@platformatic/kafka';
+import { eventOf, Recorded, type Position, type Sealed } from '../event.js';
+import { metrics } from '../metrics.js';
 import type { NewRecord } from './log.kafka.batch.js';
 
 /** Confluent wire format: byte 0, then the id of the schema in four bytes. */
@@ -9,6 +10,7 @@ const HEADER_MAGIC = 0;
 /** What no registry gives to a schema. */
 const NO_SCHEMA_ID = 0;
 
+const SOURCE = '/v2/workspaces/';
 const CONTENT_TYPE = 'application/json; charset=UTF-8';
 
 /** Makes records of what is appended to a workspace, to be read by any Kafka client. */
@@ -26,7 +28,7 @@ export function toRecords(
     headers: [
       ['ce_specversion', '1.0'],
       ['ce_id', event.id],
-      ['ce_source', `/v2/workspaces/${workspace}`],
+      ['ce_source', `${SOURCE}${workspace}`],
       ['ce_type', event.type],
       ['ce_time', event.time],
       ['content-type', CONTENT_TYPE],
@@ -54,7 +56,7 @@ export interface Decoded {
 }
 
 /**
- * Reads record batches: also compressed ones and those of other producers.
+ * Reads record batches: also compressed ones, and what other producers wrote, if it is an event.
  *
  * @param from Batches are given whole: what is before it is left out.
  * @throws Error for a compression that this version of Node does not know.
@@ -69,13 +71,26 @@ export function decode(batches: Buffer, from: number): Decoded {
     if ((batch.attributes & IS_CONTROL) !== 0) {
       continue;
     }
-    for (const { offsetDelta, value } of batch.records) {
-      if (first + offsetDelta >= from) {
-        records.push(new Recorded((first + offsetDelta) as Position, unframed(value)));
+    for (const { offsetDelta, value, headers } of batch.records) {
+      const record = new Recorded((first + offsetDelta) as Position, unframed(value));
+      if (record.position < from) {
+        continue;
+      }
+      if (isOwn(headers) || eventOf(record)) {
+        records.push(record);
+      } else {
+        // It would end up in the frames of subscribers, which it could break.
+        metrics.unreadable.inc();
       }
     }
   }
   return { records, next };
+}
+
+/** Whether the service has written a record: only then is it known to be an event unread. */
+function isOwn(headers: KafkaRecord['headers']): boolean {
+  const [name, value] = headers[2] ?? [];
+  return name?.toString() === 'ce_source' && value?.toString().startsWith(SOURCE) === true;
 }
 
 function unframed(value: Buffer | null): Uint8Array {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import type { KafkaMessage } from 'kafkajs';
-import { registerEnvelope } from '../../src/commands/registry.js';
+import { registerEnvelope } from '../../src/commands/registry.confluent.js';
 import { SCHEMA_REGISTRY_URL as url } from '../stack/servers.js';
 import { kafka, logOptions, withKafkaLogs } from './log.kafka.setup.js';
 import { numbered } from './sealed.js';
