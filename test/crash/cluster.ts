@@ -8,9 +8,9 @@ const TRANSPORTS = ['ws', 'sse', 'poll'] as const;
 const NODES = 2;
 
 /**
- * What three servers, two nodes and this process do easily on two processors: a kill is to meet
- * work that is under way, not a backlog of minutes. And a node that was started again remembers no
- * more than the last 10,000 events, of which it still has to know what it is asked to do again.
+ * What three servers, two nodes and this process do easily on two processors, so that a test is no
+ * matter of a backlog. And a node that was started again remembers no more than the last 10,000
+ * events, among which must be those that a producer sends again.
  */
 const LOAD: Load = { eventsMax: { batch: 20, lines: 75, socket: 40 }, eventsPerSecond: 30 };
 
@@ -23,6 +23,8 @@ export class Cluster implements Target {
   readonly nodes: readonly CrashingNode[];
   readonly producers: readonly Producer[];
   readonly tailers: readonly Tailer[];
+  /** Whether the producers do not rest: a kill is to meet all of them at work. */
+  hurries = false;
   readonly #draw: () => number;
   readonly #targets: readonly Target[];
   #producing: Promise<unknown> = Promise.resolve();
@@ -38,13 +40,14 @@ export class Cluster implements Target {
     this.settings = settings;
     this.nodes = nodes;
     this.#draw = draw;
+    const load = { ...LOAD, hurries: () => this.hurries };
     // Who retries does so at its own node: another one does not know what it was answered there.
     const work = WAYS.flatMap((way) => [
       ...nodes.map((node, index) => ({
-        producer: new Producer(way, true, LOAD, draw, `-${index}`),
+        producer: new Producer(way, true, load, draw, `-${index}`),
         target: node,
       })),
-      { producer: new Producer(way, false, LOAD, draw), target: this },
+      { producer: new Producer(way, false, load, draw), target: this },
     ]);
     this.producers = work.map(({ producer }) => producer);
     this.#targets = work.map(({ target }) => target);

@@ -13,6 +13,9 @@ const KILLS = 10;
 const LIFE_MS_MAX = 5000;
 const DOWN_MS_MAX = 1000;
 
+/** How long before a kill the producers begin to send all they can. */
+const HURRY_MS_MAX = 300;
+
 interface Victim {
   readonly kill: () => Promise<void>;
   readonly start: () => Promise<void>;
@@ -58,9 +61,12 @@ for (const [name, choose] of Object.entries(VICTIMS)) {
       const measured: Promise<void>[] = [];
       for (let killed = 0; killed < KILLS; killed++) {
         await moment(LIFE_MS_MAX);
+        cluster.hurries = true;
+        await moment(HURRY_MS_MAX);
         living.abort();
         const victim = choose(cluster, draw);
         await victim.kill();
+        cluster.hurries = false;
         await moment(DOWN_MS_MAX);
         living = new AbortController();
         const starting = victim.start();

@@ -42,6 +42,8 @@ export interface Load {
   readonly eventsMax: Readonly<Record<Way, number>>;
   /** Over some batches; without it, as many as are answered. */
   readonly eventsPerSecond?: number;
+  /** Whether to send, for now, as many as are answered. */
+  readonly hurries?: () => boolean;
 }
 
 /** Where a producer sends to. */
@@ -84,7 +86,8 @@ export class Producer {
     for (;;) {
       const due = performance.now() + this.#restMs(batch.length);
       const answered = await this.#try(await target.up(), batch);
-      await until('the next batch is due', () => performance.now() >= due || stopped());
+      const isDue = (): boolean => performance.now() >= due || this.#hurries() || stopped();
+      await until('the next batch is due', isDue);
       if (answered || !this.retries) {
         if (stopped()) {
           return;
@@ -124,6 +127,10 @@ export class Producer {
   #restMs(events: number): number {
     const { eventsPerSecond } = this.#load;
     return eventsPerSecond === undefined ? 0 : (1000 * events) / eventsPerSecond;
+  }
+
+  #hurries(): boolean {
+    return this.#load.hurries?.() === true;
   }
 
   #next(): Draft[] {
