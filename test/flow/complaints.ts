@@ -57,7 +57,8 @@ function startComplaints(one: Visitor, wanted: readonly Logged[]): string[] {
     const upTo = (end: number): number =>
       wanted.filter(({ position }) => position > after && position < end).length;
     const [least, most] = [upTo(acknowledgedBefore + 1), upTo(unsent)];
-    if (least > from.last || most < Math.min(from.last, wanted.length)) {
+    const held = wanted.filter(({ position }) => position < unsent).length;
+    if (least > from.last || most < Math.min(from.last, held)) {
       return [`the last ${from.last} are ${least} to ${most}`];
     }
   }
