@@ -154,7 +154,9 @@ describe('a node that is killed while workspaces come and go', () => {
   for (const [file, { names, orphans }] of Object.entries(CONTENTS)) {
     it(`has left nothing behind in ${file}`, async () => {
       const { body } = await request(`${node.url}/v2/workspaces`);
-      const known = new Set((body.workspaces as { id: string }[]).map(({ id }) => id));
+      const workspaces = body.workspaces as { id: string; epoch: string }[];
+      // The log names its rows by id, the store by incarnation.
+      const known = new Set(workspaces.flatMap(({ id, epoch }) => [id, `${id}/${epoch}`]));
       const db = new Database(join(node.path, file), { readonly: true });
       try {
         const held = db.prepare<[], string | null>(names).pluck();
