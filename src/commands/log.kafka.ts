@@ -11,8 +11,11 @@ import { epochOf, Topics, type TopicsOptions } from './log.kafka.topics.js';
 import { Writer } from './log.kafka.writer.js';
 import type { Batch, Bounds, EventLog, Retention } from './log.js';
 
-/** What one fetch takes for a follower that is behind. */
-const FOLLOW_BYTES = 256 * 1024;
+/**
+ * What one fetch takes for a follower that is behind: enough for the projection to keep
+ * Elasticsearch busy with bulks that are worth their round trip.
+ */
+const FOLLOW_BYTES = 512 * 1024;
 
 /**
  * A read counts the bytes of events, a fetch those of keys and headers too, which are as many where

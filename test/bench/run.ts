@@ -9,9 +9,18 @@ export function script(name: string): string {
   return fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 }
 
-/** Runs a script of this folder to its end and gives the JSON that it prints. */
-export async function measure<T>(name: string, argument: unknown): Promise<T> {
-  const child: ChildProcess = spawn(process.execPath, [script(name), JSON.stringify(argument)], {
+/**
+ * Runs a script of this folder to its end and gives the JSON that it prints.
+ *
+ * @param flags Of Node, before the script.
+ */
+export async function measure<T>(
+  name: string,
+  argument: unknown,
+  flags: readonly string[] = [],
+): Promise<T> {
+  const args = [...flags, script(name), JSON.stringify(argument)];
+  const child: ChildProcess = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

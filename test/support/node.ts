@@ -64,7 +64,7 @@ const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const { scripts } = createRequire(import.meta.url)('../../../package.json') as {
   scripts: { start: string };
 };
-const START_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
+export const START_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
 
 /**
  * @param args What Node runs, where it is not the service as it is.
