@@ -3,8 +3,9 @@ import type { EventLog } from '../commands/log.js';
 import { eventOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
+import { Budget } from './budget.js';
 import type { DeadLetters } from './deadletter.js';
-import type { EventStore } from './store.js';
+import type { EventStore, Outcome } from './store.js';
 
 /**
  * Between two writes of one workspace, so that a steady flow is written in batches: each costs the
@@ -14,6 +15,18 @@ import type { EventStore } from './store.js';
 const GATHER_MS = 100;
 /** A read of so many is the sign of a backlog, which is worked off without a pause. */
 const BACKLOG_EVENTS = 200;
+
+/**
+ * Writes of one workspace under way, for a store that takes several at once: while it is at two of
+ * them, the next are made ready.
+ */
+const WRITES_MAX = 8;
+/**
+ * What is being written of all workspaces. Of each byte, several are in memory by then: as it was
+ * read, in the document made of it, and in the request.
+ */
+const WRITTEN_BYTES_MAX = 16 * 1024 * 1024;
+const budget = new Budget(WRITTEN_BYTES_MAX);
 
 /** Only an event with these bytes can be one to keep out of the history; most need no parsing. */
 const MARK = Buffer.from('"persist":false');
@@ -33,8 +46,8 @@ interface Pending {
 }
 
 /**
- * One workspace on its way from the log into the store. While one batch is being written the next
- * is made ready, and the checkpoint follows behind: no step waits for another’s round trip.
+ * One workspace on its way from the log into the store. While some batches are being written the
+ * next is read, and the checkpoint follows behind: no step waits for another’s round trip.
  */
 export class Projection {
   readonly #of: Incarnation;
@@ -68,38 +81,47 @@ export class Projection {
     let read = await store.checkpoint(this.#of);
     this.checkpoint = this.#written = read;
     const pending: Pending[] = [];
-    let writing: Promise<void> = Promise.resolve();
+    const writing: Promise<void>[] = [];
     for await (const { records, first } of log.follow(this.#of.id, read, ending)) {
       this.#tellLost(read, first);
       read = records.at(-1)?.position ?? read;
       pending.push({ last: read, acceptedAt: acceptedAt(records) });
       this.#pending = pending;
-      const next = this.#write(records, writing).then(() => {
+      const next = this.#write(records, writing.at(-1)).then(() => {
         this.#advance(ending).catch((error: unknown) => {
           failing.abort(error);
         });
       });
-      // It is told by the next turn’s await, or by the last one.
+      // It is told where it is waited for below.
       next.catch(() => undefined);
-      await writing;
-      writing = next;
+      writing.push(next);
+      if (writing.length === WRITES_MAX) {
+        await writing.shift();
+      }
       if (records.length < BACKLOG_EVENTS) {
-        await writing;
+        await writing.at(-1);
         await delay(GATHER_MS, undefined, { signal: ending }).catch(() => undefined);
       }
     }
-    await writing;
+    await writing.at(-1);
     await this.#advancing;
     failing.signal.throwIfAborted();
   }
 
   /** Writes a batch, and parks what of it is refused, once the batch before is through. */
-  async #write(records: readonly Recorded[], before: Promise<void>): Promise<void> {
+  async #write(records: readonly Recorded[], before?: Promise<void>): Promise<void> {
     const kept = records.filter(isKept);
-    const stop = metrics.storeWriteSeconds.startTimer();
-    const write = kept.length > 0 ? this.#ends.store.write(this.#of, kept) : Promise.resolve([]);
-    const [outcomes] = await Promise.all([write, before]);
-    stop();
+    const bytes = kept.reduce((sum, record) => sum + record.bytes.byteLength, 0);
+    const write = async (): Promise<readonly Outcome[]> => {
+      const stop = metrics.storeWriteSeconds.startTimer();
+      const outcomes = await this.#ends.store.write(this.#of, kept);
+      stop();
+      return outcomes;
+    };
+    const [outcomes] = await Promise.all([
+      kept.length > 0 ? budget.spend(bytes, write) : [],
+      before,
+    ]);
     for (const [index, outcome] of outcomes.entries()) {
       const record = kept[index];
       if (typeof outcome === 'object' && record) {

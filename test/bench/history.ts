@@ -33,7 +33,7 @@ const workspace = `bench-${randomUUID().slice(0, 8)}`;
 logger.level = 'error';
 
 function event(n: number): Event {
-  const at = new Date(Date.UTC(2026, 0, 1) + n).toISOString();
+  const at = new Date(Date.UTC(2026, 0, 15) + n).toISOString();
   return {
     id: randomUUID(),
     type: n % 3 === 0 ? 'order.paid' : 'order.created',
