@@ -7,12 +7,6 @@ import { Budget } from './budget.js';
 import type { DeadLetters } from './deadletter.js';
 import type { EventStore, Outcome } from './store.js';
 
-/**
- * Between two writes of one workspace, so that a steady flow is written in batches: each costs the
- * store a transaction, and the emits and deliveries of the node the processor time of it. Between
- * two moves of its checkpoint as well: each costs Elasticsearch a refresh.
- */
-const GATHER_MS = 100;
 /** A read of so many is the sign of a backlog, which is worked off without a pause. */
 const BACKLOG_EVENTS = 200;
 
@@ -100,7 +94,7 @@ export class Projection {
       }
       if (records.length < BACKLOG_EVENTS) {
         await writing.at(-1);
-        await delay(GATHER_MS, undefined, { signal: ending }).catch(() => undefined);
+        await delay(store.gatherMs, undefined, { signal: ending }).catch(() => undefined);
       }
     }
     await writing.at(-1);
@@ -142,12 +136,13 @@ export class Projection {
   }
 
   async #catchUp(ending: AbortSignal): Promise<void> {
+    const { store } = this.#ends;
     while (this.#written !== undefined && this.checkpoint !== this.#written) {
       const to = this.#written;
-      await this.#ends.store.advance(this.#of, to);
+      await store.advance(this.#of, to);
       this.checkpoint = to;
       this.#pending.splice(0, this.#pending.findLastIndex(({ last }) => last <= to) + 1);
-      await delay(GATHER_MS, undefined, { signal: ending }).catch(() => undefined);
+      await delay(store.gatherMs, undefined, { signal: ending }).catch(() => undefined);
     }
   }
 

@@ -30,6 +30,8 @@ export function openElasticStore(options: ElasticOptions): EventStore {
 }
 
 class ElasticStore implements EventStore {
+  /** Each batch is a segment after the next refresh. */
+  readonly gatherMs = 100;
   readonly #cluster: Cluster;
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;

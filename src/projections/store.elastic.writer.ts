@@ -16,7 +16,7 @@ import type { Outcome } from './store.js';
 const retryMsMax = 3 * 24 * 60 * 60 * 1_000;
 
 /** Others have their turn after so much work on documents. */
-const sliceMs = 3;
+const sliceMs = 1;
 
 type Refused = Exclude<Outcome, string>;
 

@@ -41,6 +41,8 @@ export async function openSqliteStore(
 }
 
 class SqliteStore implements EventStore {
+  /** Each batch is a transaction. */
+  readonly gatherMs = 100;
   readonly #writer: Thread<Writer>;
   readonly #reader: Thread<Reader>;
 

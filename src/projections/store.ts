@@ -28,6 +28,13 @@ export interface Page {
  */
 export interface EventStore {
   /**
+   * How long the projection rests between two writes of one workspace, and between two moves of its
+   * checkpoint, so that a steady flow is written in batches: what a write costs is taken from the
+   * emits and deliveries beside it. What is emitted after a pause is still written at once.
+   */
+  readonly gatherMs: number;
+
+  /**
    * Stores records, idempotent by event id: one outcome for each, in order. Of one incarnation,
    * writes take effect in the order of the calls, and the next may be called while one is under
    * way. What is stored is searchable, at the latest, when an `advance` called after it resolves.

@@ -64,10 +64,13 @@ async function history({ brokers, elasticsearch }: Servers): Promise<void> {
     return (await measure<{ eventsPerSecond: number }>('history', asked, START_FLAGS))
       .eventsPerSecond;
   };
+  // By then the servers run compiled code.
+  await write('bare')();
+  await write('service')();
   await compare('projection of a backlog', rate, write('service'), write('bare'));
 }
 
-const parts = { passage, history };
+const parts = { history, passage };
 const wanted = process.argv[2];
 
 await withStack(false, async ({ env }) => {
