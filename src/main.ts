@@ -63,5 +63,6 @@ Search it:
 main().catch((error: unknown) => {
   process.stderr.write(`workspace-events: ${(error as Error).message}\n`);
   logger.debug({ err: error }, 'could not start');
-  process.exitCode = 1;
+  // What was opened by then would keep the process alive.
+  process.exit(1);
 });

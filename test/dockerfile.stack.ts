@@ -89,7 +89,8 @@ describe('The image', function () {
   it('runs, and its health check tells whether it does', async () => {
     assert.equal(node, 'node');
     const script = join(image, args.at(-1)!);
-    const env = { DATA_DIR: join(image, 'data'), NODE_ENV: 'production' };
+    const embedded = { KAFKA_BROKERS: '', ELASTICSEARCH_URL: '', SCHEMA_REGISTRY_URL: '' };
+    const env = { ...embedded, DATA_DIR: join(image, 'data'), NODE_ENV: 'production' };
     service = await spawnNode(env, [...args.slice(0, -1), script]);
 
     const [checker, ...check] = execForm(textOf(last, 'HEALTHCHECK'));

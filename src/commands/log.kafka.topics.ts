@@ -79,6 +79,10 @@ export class Topics {
       const answer = await this.#cluster.ask(createTopicsV7.api, [made], waitMs, false);
       id = answer.topics[0]!.topicId;
     } catch (error) {
+      if (refusalOf(error) === 'INVALID_REPLICATION_FACTOR') {
+        const wanted = String(replicationFactor);
+        throw unavailable(`KAFKA_REPLICATION_FACTOR is ${wanted}, for which brokers are missing`);
+      }
       // Another node may have been faster, and this one ask for it before it is known.
       if (refusalOf(error) !== 'TOPIC_ALREADY_EXISTS') {
         throw error;

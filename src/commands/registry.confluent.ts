@@ -10,7 +10,14 @@ const WAIT_MS = 10_000;
 const RETRY_MS = 250;
 
 /** What trying again does not change: not allowed to, or the schema is not what is taken there. */
-const REFUSALS = [401, 403, 409, 422];
+const REFUSALS = [401, 403, 422];
+
+/**
+ * A conflict is the other case of that, or with another node that registers the schema at the same
+ * moment: then it is gone at the next try.
+ */
+const CONFLICT = 409;
+const CONFLICTS_MAX = 3;
 
 /** A schema registry with the API of Confluent's. */
 export interface RegistryOptions {
@@ -49,7 +56,7 @@ export async function registerEnvelope(
     });
   });
   const trying = async (): Promise<number> => {
-    for (;;) {
+    for (let conflicts = 0; ;) {
       try {
         const { id } = await registry.register(
           { type: SchemaType.JSON, schema: envelope() },
@@ -57,7 +64,9 @@ export async function registerEnvelope(
         );
         return id;
       } catch (error) {
-        if (over.aborted || REFUSALS.includes((error as { status?: number }).status ?? 0)) {
+        const { status = 0 } = error as { status?: number };
+        conflicts += status === CONFLICT ? 1 : 0;
+        if (over.aborted || REFUSALS.includes(status) || conflicts > CONFLICTS_MAX) {
           throw error;
         }
         failure = error;

@@ -166,6 +166,12 @@ describe('the Kafka log, beyond what every log promises', () => {
     assert.equal(bounded['retention.bytes'], String(10 * MIB));
   });
 
+  it('names the setting where there are fewer brokers than it wants', async () => {
+    const log = await open({ topicPrefix, replicationFactor: 3 });
+    const refused = { code: 'unavailable', message: /KAFKA_REPLICATION_FACTOR is 3/ };
+    await assert.rejects(log.create('w', {}), refused);
+  });
+
   it('keeps an append in one batch however large, and refuses one beyond that', async () => {
     const log = await open({ topicPrefix });
     await log.create('w', {});

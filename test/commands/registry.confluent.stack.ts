@@ -31,6 +31,11 @@ describe('the schema registry', () => {
     assert.ok(Number.isInteger(ids[0]));
   });
 
+  it('gives the same id to nodes that start at once', async () => {
+    const nodes = Array.from({ length: 8 }, () => registerEnvelope({ url }, subject));
+    assert.equal(new Set(await Promise.all(nodes)).size, 1);
+  });
+
   it('lets every client decode every record to the event', async () => {
     const schemaId = await registerEnvelope({ url }, subject);
     const { topicPrefix } = logOptions();
