@@ -168,6 +168,9 @@ export class Emitter {
   async #warm(workspace: Workspace): Promise<void> {
     const { next } = await this.#log.bounds(workspace.id);
     let after = Math.max(BEFORE_FIRST, next - 1 - WARM_EVENTS) as Position;
+    // One for all of them, so that an answer takes no longer for more of them: retried in order, they
+    // are answered in order.
+    const run = { appended: Promise.resolve(0 as Position) };
     while (after < next - 1) {
       const { records } = await this.#log.read(workspace.id, after, WARM_READ_BYTES);
       if (records.length === 0) {
@@ -175,8 +178,7 @@ export class Emitter {
         break;
       }
       for (const { position, event } of records) {
-        const run = { appended: Promise.resolve(position) };
-        this.#recent.remember(workspace, event.id, { run, offset: 0 });
+        this.#recent.remember(workspace, event.id, { run, offset: position });
         workspace.acceptedAt(Date.parse(event.createdAt));
         after = position;
       }

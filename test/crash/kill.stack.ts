@@ -87,7 +87,7 @@ for (const [name, choose] of Object.entries(VICTIMS)) {
       }
     });
 
-    it('has the events in the order in which they were acknowledged', () => {
+    it('has the events in the order in which they were sent', () => {
       for (const producer of cluster.producers) {
         assertOrdered(producer, log);
       }
