@@ -168,8 +168,8 @@ export class Emitter {
   async #warm(workspace: Workspace): Promise<void> {
     const { next } = await this.#log.bounds(workspace.id);
     let after = Math.max(BEFORE_FIRST, next - 1 - WARM_EVENTS) as Position;
-    // One for all of them, so that an answer takes no longer for more of them: retried in order, they
-    // are answered in order.
+    // One for all of them, so that an answer takes as long for few as for many: what is retried in
+    // order is answered in order.
     const run = { appended: Promise.resolve(0 as Position) };
     while (after < next - 1) {
       const { records } = await this.#log.read(workspace.id, after, WARM_READ_BYTES);
