@@ -11,6 +11,9 @@ const HEADER_MAGIC = 0;
 const NO_SCHEMA_ID = 0;
 
 const SOURCE = '/v2/workspaces/';
+const SOURCE_BYTES = Buffer.from(SOURCE);
+const SOURCE_HEADER = 'ce_source';
+const SOURCE_HEADER_BYTES = Buffer.from(SOURCE_HEADER);
 const CONTENT_TYPE = 'application/json; charset=UTF-8';
 
 /** Makes records of what is appended to a workspace, to be read by any Kafka client. */
@@ -28,7 +31,7 @@ export function toRecords(
     headers: [
       ['ce_specversion', '1.0'],
       ['ce_id', event.id],
-      ['ce_source', `${SOURCE}${workspace}`],
+      [SOURCE_HEADER, `${SOURCE}${workspace}`],
       ['ce_type', event.type],
       ['ce_time', event.time],
       ['content-type', CONTENT_TYPE],
@@ -87,10 +90,16 @@ export function decode(batches: Buffer, from: number): Decoded {
   return { records, next };
 }
 
-/** Whether the service has written a record: only then is it known to be an event unread. */
+/**
+ * Whether the service has written a record: only then is it known to be an event unread. On bytes,
+ * as this is asked of every record that is read.
+ */
 function isOwn(headers: KafkaRecord['headers']): boolean {
   const [name, value] = headers[2] ?? [];
-  return name?.toString() === 'ce_source' && value?.toString().startsWith(SOURCE) === true;
+  return (
+    name?.equals(SOURCE_HEADER_BYTES) === true &&
+    value?.subarray(0, SOURCE_BYTES.length).equals(SOURCE_BYTES) === true
+  );
 }
 
 function unframed(value: Buffer | null): Uint8Array {
