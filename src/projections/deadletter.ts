@@ -90,21 +90,26 @@ export class DeadLetters {
 
   /** Writes the parked ones again, oldest first. */
   async replay(workspace: string | undefined, limit: number): Promise<Replayed> {
-    let replayed = 0;
-    let refused = 0;
-    for (const { workspace: id, epoch, position, text } of await this.list(workspace, limit)) {
-      const of = { id, epoch };
-      const [outcome] = await this.#store.write(of, [new Recorded(position, Buffer.from(text))]);
-      if (typeof outcome === 'object') {
-        refused++;
-        continue;
+    const letters = await this.list(workspace, limit);
+    const written: DeadLetter[] = [];
+    const incarnations = new Map<string, Incarnation>();
+    for (const letter of letters) {
+      const of = { id: letter.workspace, epoch: letter.epoch };
+      const record = new Recorded(letter.position, Buffer.from(letter.text));
+      const [outcome] = await this.#store.write(of, [record]);
+      if (typeof outcome !== 'object') {
+        written.push(letter);
+        incarnations.set(of.epoch, of);
       }
+    }
+    for (const of of incarnations.values()) {
       // Moved to where it is, the checkpoint makes what was written searchable.
       await this.#store.advance(of, await this.#store.checkpoint(of));
-      await this.#append(REPLAYED, { workspace: id, epoch, position });
-      replayed++;
     }
-    return { replayed, refused };
+    for (const { workspace: id, epoch, position } of written) {
+      await this.#append(REPLAYED, { workspace: id, epoch, position });
+    }
+    return { replayed: written.length, refused: letters.length - written.length };
   }
 
   async #append(
