@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { ConnectionOptions } from 'node:tls';
-import { setTimeout as delay } from 'node:timers/promises';
 import { openEmbeddedLog } from './commands/log.embedded.js';
 import { openKafkaLog } from './commands/log.kafka.js';
 import type { EventLog } from './commands/log.js';
@@ -10,6 +9,7 @@ import { registerEnvelope } from './commands/registry.confluent.js';
 import type { Config } from './config.js';
 import { ServiceError } from './errors.js';
 import { logger } from './logger.js';
+import { pause } from './pause.js';
 import { openKafkaShares } from './projections/shares.kafka.js';
 import { ALL_SHARES, NO_SHARES, type Shares } from './projections/shares.js';
 import { openElasticStore } from './projections/store.elastic.js';
@@ -97,14 +97,12 @@ export async function openShares(config: Config): Promise<Shares> {
     return ALL_SHARES;
   }
   const sasl = saslOf(config);
-  return patiently('Kafka', () =>
-    openKafkaShares({
-      ...kafkaOf(config),
-      ...(sasl && { sasl }),
-      topicPrefix: config.kafkaTopicPrefix,
-      replicationFactor: config.kafkaReplicationFactor,
-    }),
-  );
+  return openKafkaShares({
+    ...kafkaOf(config),
+    ...(sasl && { sasl }),
+    topicPrefix: config.kafkaTopicPrefix,
+    replicationFactor: config.kafkaReplicationFactor,
+  });
 }
 
 /** What is started together comes up in any order, so a node waits for the servers it needs. */
@@ -117,7 +115,7 @@ async function patiently<T>(what: string, open: () => Promise<T>): Promise<T> {
         throw error;
       }
       logger.warn({ err: error }, `waiting for ${what}`);
-      await delay(RETRY_MS);
+      await pause(RETRY_MS);
     }
   }
 }

@@ -25,6 +25,11 @@ export interface Incarnation {
   readonly epoch: string;
 }
 
+/** The one name of an incarnation: neither an id nor an epoch has a slash. */
+export function nameOf({ id, epoch }: Incarnation): string {
+  return `${id}/${epoch}`;
+}
+
 /** Who receives an event, where not every reader of the workspace should. */
 export interface Target {
   userId?: string;

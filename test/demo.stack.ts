@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { nameOf } from '../src/projections/store.elastic.document.js';
+import { nameOf } from '../src/event.js';
 import { ask, exported, load, searched, type Positioned } from './demo/client.js';
 import { datasets, type Sample } from './demo/data.js';
 import { assertEachOnce } from './demo/once.js';

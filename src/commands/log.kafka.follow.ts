@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Position } from '../event.js';
+import { pause } from '../pause.js';
 import type { Topic } from './log.kafka.cluster.js';
 import type { Found } from './log.kafka.fetch.js';
-import { backoffMs, isPassing, refusalOf, sleep } from './log.kafka.patience.js';
+import { backoffMs, isPassing, refusalOf } from './log.kafka.patience.js';
 import { notFound } from './log.kafka.topics.js';
 import type { Batch } from './log.js';
 
@@ -45,7 +46,7 @@ export async function* follow(
       }
       source.forget(workspace);
       place.atHead = false;
-      await orAborted(signal, sleep(backoffMs(failures++)));
+      await pause(backoffMs(failures++), signal);
     }
     if (batch && !isAborted(signal)) {
       yield batch;

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { GenericError, ProtocolError, ResponseError } from '@platformatic/kafka';
 import { ServiceError } from '../errors.js';
+import { pause } from '../pause.js';
 
 const BACKOFF_MS_MIN = 25;
 const BACKOFF_MS_MAX = 1000;
@@ -32,10 +33,6 @@ export function backoffMs(attempt: number): number {
   return randomInt(Math.floor(fullMs / 2), fullMs + 1);
 }
 
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 /**
  * Tries until it works, for so long.
  *
@@ -65,7 +62,7 @@ export async function patiently<T>(
         }
         last = error;
       }
-      await sleep(backoffMs(attempt));
+      await pause(backoffMs(attempt));
       over.signal.throwIfAborted();
     }
   };

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { createTopicsV7, deleteTopicsV6 } from '@platformatic/kafka';
 import { ServiceError } from '../errors.js';
+import { pause } from '../pause.js';
 import type { Cluster, Topic } from './log.kafka.cluster.js';
-import { refusalOf, sleep, unavailable } from './log.kafka.patience.js';
+import { refusalOf, unavailable } from './log.kafka.patience.js';
 import type { Retention } from './log.js';
 
 const MIB = 1024 * 1024;
@@ -120,7 +121,7 @@ export class Topics {
     if (topic) {
       return topic;
     }
-    await sleep(SPREAD_MS);
+    await pause(SPREAD_MS);
     return this.#cluster.find(name);
   }
 
@@ -140,7 +141,7 @@ export class Topics {
       if (Date.now() > deadline) {
         throw unavailable(`the topic of ${workspace} was made, but its leader is not known yet`);
       }
-      await sleep(SPREAD_MS);
+      await pause(SPREAD_MS);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { ServiceError } from '../errors.js';
+import { pause } from '../pause.js';
 
 /** Every topic holds the same records, so the schema is named after them and not after a topic. */
 const SUBJECT = 'workspace-events.Event';
@@ -71,7 +71,7 @@ export async function registerEnvelope(
         }
         failure = error;
       }
-      await delay(RETRY_MS);
+      await pause(RETRY_MS);
     }
   };
   return Promise.race([trying(), expiry]);

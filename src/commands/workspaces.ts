@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
 import {
   BEFORE_FIRST,
@@ -9,6 +8,7 @@ import {
   type Recorded,
 } from '../event.js';
 import { logger } from '../logger.js';
+import { pause } from '../pause.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
 import { ownContext, type Context } from './context.js';
 import type { EventLog, Retention } from './log.js';
@@ -238,7 +238,7 @@ export class Workspaces {
         }
       } catch (error) {
         logger.error({ err: error }, 'cannot follow the system workspace, trying again');
-        await delay(RESTART_MS, undefined, { signal }).catch(() => undefined);
+        await pause(RESTART_MS, signal);
       }
     }
   }

@@ -22,6 +22,15 @@ export const pathLengthMax = 1_024;
 /** In code points. Longer runs are no words (base64, say); text and search are cut alike. */
 export const wordLengthMax = 64;
 
+/** @throws Error with the reason why a text can never be stored as an event. */
+export function parseEvent(text: string): Event {
+  const event = JSON.parse(text) as Event;
+  if (typeof event.id !== 'string' || typeof event.type !== 'string') {
+    throw new Error('has no id or no type');
+  }
+  return event;
+}
+
 /**
  * The scalars of source, target and payload; null counts as absent.
  *

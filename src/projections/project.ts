@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation } from '../event.js';
 import { logger } from '../logger.js';
 import type { Lag } from '../metrics.js';
+import { pause } from '../pause.js';
 import { Projection, type Ends } from './projection.js';
 import type { Shares } from './shares.js';
 
@@ -118,7 +118,7 @@ export class Projector {
    */
   async #untilDone(task: Task): Promise<void> {
     const { of, projection, stopping } = task;
-    let pause = RETRY_MS;
+    let pauseMs = RETRY_MS;
     while (!stopping.signal.aborted) {
       const { checkpoint } = projection;
       try {
@@ -129,9 +129,9 @@ export class Projector {
           return;
         }
         logger.error({ err: error, workspaceId: of.id }, `to ${task.work} failed, trying again`);
-        await delay(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+        await pause(pauseMs, stopping.signal);
         const moved = (projection.checkpoint ?? BEFORE_FIRST) > (checkpoint ?? BEFORE_FIRST);
-        pause = moved ? RETRY_MS : Math.min(pause * 2, RETRY_MS_MAX);
+        pauseMs = moved ? RETRY_MS : Math.min(pauseMs * 2, RETRY_MS_MAX);
       }
     }
   }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EventLog } from '../commands/log.js';
 import { eventOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
+import { pause } from '../pause.js';
 import { Budget } from './budget.js';
 import type { DeadLetters } from './deadletter.js';
 import type { EventStore, Outcome } from './store.js';
@@ -94,7 +94,7 @@ export class Projection {
       }
       if (records.length < BACKLOG_EVENTS) {
         await writing.at(-1);
-        await delay(store.gatherMs, undefined, { signal: ending }).catch(() => undefined);
+        await pause(store.gatherMs, ending);
       }
     }
     await writing.at(-1);
@@ -142,7 +142,7 @@ export class Projection {
       await store.advance(this.#of, to);
       this.checkpoint = to;
       this.#pending.splice(0, this.#pending.findLastIndex(({ last }) => last <= to) + 1);
-      await delay(store.gatherMs, undefined, { signal: ending }).catch(() => undefined);
+      await pause(store.gatherMs, ending);
     }
   }
 

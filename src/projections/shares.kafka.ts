@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { Kafka, logLevel, type Consumer, type SASLOptions } from 'kafkajs';
 import { logger } from '../logger.js';
+import { pause } from '../pause.js';
 import type { Shares } from './shares.js';
 
 /**
@@ -126,7 +126,7 @@ class KafkaShares implements Shares {
         await this.#join(consumer, signal);
       } catch (error) {
         logger.error({ err: error }, 'left the consumer group of the projection, joining again');
-        await delay(RESTART_MS, undefined, { signal }).catch(() => undefined);
+        await pause(RESTART_MS, signal);
       } finally {
         await consumer.disconnect().catch(() => undefined);
       }

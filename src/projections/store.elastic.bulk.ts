@@ -1,6 +1,6 @@
 /** What many workspaces write at the same time, in few requests. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
+import { pause } from '../pause.js';
 import { isPassing, type Answer, type Cluster } from './store.elastic.client.js';
 
 /**
@@ -112,7 +112,7 @@ export async function settle(
 ): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   let open = [...operations.keys()];
-  let pause = retryMs;
+  let pauseMs = retryMs;
   while (open.length > 0) {
     const sent = open.map((index) => operations[index]!);
     for (const [at, answer] of (await ask(cluster, sent, query)).entries()) {
@@ -120,12 +120,12 @@ export async function settle(
     }
     open = open.filter((index) => isPassing(answers[index]!.status));
     if (open.length > 0) {
-      if (pause > retryMsMax) {
+      if (pauseMs > retryMsMax) {
         const { status, reason } = answers[open[0]!]!;
         throw new ServiceError('unavailable', `Elasticsearch takes no writes: ${status} ${reason}`);
       }
-      await delay(pause);
-      pause *= 2;
+      await pause(pauseMs);
+      pauseMs *= 2;
     }
   }
   return answers;

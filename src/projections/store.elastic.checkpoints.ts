@@ -1,8 +1,7 @@
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
+import { BEFORE_FIRST, nameOf, type Incarnation, type Position } from '../event.js';
 import { settle } from './store.elastic.bulk.js';
 import type { Cluster } from './store.elastic.client.js';
-import { nameOf } from './store.elastic.document.js';
 import type { Indices } from './store.elastic.indices.js';
 
 interface Round {

@@ -1,8 +1,9 @@
 /** A record as the document that is written of it. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { Event, Incarnation, Recorded } from '../event.js';
+import { nameOf, type Incarnation, type Recorded } from '../event.js';
 import { instant } from '../instant.js';
+import { parseEvent } from './document.js';
 import { tokensOf } from './tokens.elastic.js';
 
 /**
@@ -15,16 +16,10 @@ const smallBytesMax = 16 * 1_024;
 const documentIdBytesMax = 512;
 
 export interface Document {
-  readonly eventId: string;
   readonly id: string;
   /** Epoch milliseconds; 0 where the event does not tell, or tells of a time before 1970. */
   readonly createdAt: number;
   readonly source: string;
-}
-
-/** Neither an id nor an epoch has a slash. */
-export function nameOf({ id, epoch }: Incarnation): string {
-  return `${id}/${epoch}`;
 }
 
 /** @throws Error with the reason why it can never be stored. */
@@ -35,10 +30,7 @@ export function documentOf(of: Incarnation, record: Recorded): Document {
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
   // Not `record.event`, which would keep the parsed event as long as the record waits.
-  const event = JSON.parse(text) as Event;
-  if (typeof event.id !== 'string' || typeof event.type !== 'string') {
-    throw new Error('has no id or no type');
-  }
+  const event = parseEvent(text);
   const createdAt = instant(event.createdAt);
   const source = {
     of: nameOf(of),
@@ -50,7 +42,6 @@ export function documentOf(of: Incarnation, record: Recorded): Document {
     [bytes.byteLength <= smallBytesMax ? 'bytes' : 'large']: text,
   };
   return {
-    eventId: event.id,
     id: documentIdOf(of, event.id),
     createdAt: Math.max(createdAt || 0, 0),
     source: JSON.stringify(source),

@@ -1,11 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Incarnation } from '../event.js';
+import { BEFORE_FIRST, nameOf, type Incarnation } from '../event.js';
+import { pause } from '../pause.js';
 import { EVERYTHING } from '../queries/filter.elastic.js';
 import { settle } from './store.elastic.bulk.js';
 import { refresh } from './store.elastic.checkpoints.js';
 import type { Cluster } from './store.elastic.client.js';
-import { nameOf } from './store.elastic.document.js';
 import type { Indices } from './store.elastic.indices.js';
 import { hitsMax, pageOf, positionOf } from './store.elastic.reader.js';
 
@@ -52,7 +51,7 @@ export async function drop(cluster: Cluster, indices: Indices, of: Incarnation):
       break;
     }
     after = positionOf(hits.at(-1)!);
-    await delay(performance.now() - begun);
+    await pause(performance.now() - begun);
   }
   await refresh(cluster, indices.events);
 }

@@ -1,8 +1,8 @@
 /** How the events of an incarnation are read: a walk through the matches of a query. */
 import { ServiceError } from '../errors.js';
-import { Recorded, type Incarnation, type JsonObject, type Position } from '../event.js';
+import { nameOf, Recorded, type Incarnation, type JsonObject, type Position } from '../event.js';
+import { searchTookTooLong } from './limits.js';
 import type { Cluster } from './store.elastic.client.js';
-import { nameOf } from './store.elastic.document.js';
 
 /** In one answer; with `smallBytesMax`, that is 8 MiB at most. */
 export const hitsMax = 500;
@@ -50,11 +50,7 @@ export async function* walk(
     const page =
       msMax > 0 && (await pageOf(cluster, index, { ...course, after, last, hits, msMax }));
     if (!page) {
-      throw new ServiceError(
-        'unavailable',
-        `The search took longer than ${course.msMax} ms. Narrow its filter: by a value that few ` +
-          'events have, or by a range of time.',
-      );
+      throw searchTookTooLong(course.msMax);
     }
     for (const hit of page) {
       const text = hit._source.bytes ?? (await largeOf(cluster, course.of, hit));

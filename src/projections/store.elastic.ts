@@ -1,6 +1,7 @@
 import type { Incarnation, Position, Recorded } from '../event.js';
 import { EVERYTHING, translate } from '../queries/filter.elastic.js';
 import { compile } from '../queries/filter.predicate.js';
+import { pageBytesMax } from './limits.js';
 import { BulkQueue } from './store.elastic.bulk.js';
 import { Checkpoints } from './store.elastic.checkpoints.js';
 import { Cluster, type ClusterOptions } from './store.elastic.client.js';
@@ -9,9 +10,6 @@ import { Indices, type IndexOptions } from './store.elastic.indices.js';
 import { hitsMax, walk } from './store.elastic.reader.js';
 import { Writer } from './store.elastic.writer.js';
 import type { EventStore, Outcome, Page, SearchQuery } from './store.js';
-
-/** A page of large events ends early, or a thousand of a megabyte would not fit into memory. */
-const pageBytesMax = 32 * 1_024 * 1_024;
 
 /** Of an event with its envelope: how many are asked for at once to fill a number of bytes. */
 const eventBytesLikely = 512;

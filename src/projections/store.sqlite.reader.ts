@@ -7,6 +7,7 @@ import { compile } from '../queries/filter.predicate.js';
 import { planOf, type Plan } from '../queries/filter.sqlite.js';
 import { pack, type Slab } from '../slab.js';
 import { moving, serve } from '../thread.js';
+import { pageBytesMax, searchTookTooLong } from './limits.js';
 import type { SearchQuery } from './store.js';
 import { Candidates, type EventRow, type Stretch } from './store.sqlite.candidates.js';
 import { keyOf, openFile, positionOf, positionsMax } from './store.sqlite.file.js';
@@ -33,9 +34,6 @@ const sliceMs = 5;
 
 /** With more, the turns come so rarely that all of them would run into their deadlines. */
 const searchesMax = 200;
-
-/** A page of large events ends early, or a thousand of a megabyte would not fit into memory. */
-const pageBytesMax = 32 * 1_024 * 1_024;
 
 const { file, searchMsMax } = workerData as ReaderData;
 const db = openFile(file, true);
@@ -138,11 +136,7 @@ async function run(search: Search): Promise<{ found: Recorded[]; more: boolean }
       if (search.full) {
         return { found: search.found, more: true };
       }
-      throw new ServiceError(
-        'unavailable',
-        `The search took longer than ${searchMsMax} ms. Narrow its filter: by a value that few ` +
-          'events have, or by a range of time.',
-      );
+      throw searchTookTooLong(searchMsMax);
     }
     await turn();
   }

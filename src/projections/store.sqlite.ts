@@ -1,4 +1,4 @@
-import { Recorded, type Incarnation, type Position } from '../event.js';
+import { nameOf, Recorded, type Incarnation, type Position } from '../event.js';
 import { pack, unpack } from '../slab.js';
 import { moving, Thread } from '../thread.js';
 import type { EventStore, Outcome, Page, SearchQuery } from './store.js';
@@ -95,11 +95,6 @@ class SqliteStore implements EventStore {
       await thread.terminate();
     }
   }
-}
-
-/** Neither an id nor an epoch has a slash. */
-function nameOf({ id, epoch }: Incarnation): string {
-  return `${id}/${epoch}`;
 }
 
 function unpacked({ positions, ends, slab }: Packed): Recorded[] {

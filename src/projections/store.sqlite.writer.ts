@@ -9,6 +9,7 @@ import { ServiceError } from '../errors.js';
 import type { Event } from '../event.js';
 import { unpack } from '../slab.js';
 import { serve } from '../thread.js';
+import { parseEvent } from './document.js';
 import type { Outcome } from './store.js';
 import { keyOf, openFile, positionsMax, workspacesMax } from './store.sqlite.file.js';
 import { tokensOf } from './tokens.sqlite.js';
@@ -88,7 +89,7 @@ function store(workspace: number, position: number, bytes: Uint8Array): Outcome 
   let event: Event;
   let tokens: string;
   try {
-    event = parse(bytes);
+    event = parseEvent(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
     tokens = tokensOf(workspace, position, event);
   } catch (error) {
     return { refused: (error as Error).message };
@@ -102,15 +103,6 @@ function store(workspace: number, position: number, bytes: Uint8Array): Outcome 
   return hasId.get(workspace, event.id)
     ? 'exists'
     : { refused: `position ${position} holds another event` };
-}
-
-function parse(bytes: Uint8Array): Event {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-  const event = JSON.parse(text) as Event;
-  if (typeof event.id !== 'string' || typeof event.type !== 'string') {
-    throw new Error('has no id or no type');
-  }
-  return event;
 }
 
 /** A transaction after which the WAL is still of bounded size. */

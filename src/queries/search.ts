@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation, type Position, type Recorded } from '../event.js';
+import { pause } from '../pause.js';
 import type { Caller } from '../policy.js';
 import type { EventStore } from '../projections/store.js';
 import { formatCursor, parseCursor } from './cursor.js';
@@ -99,7 +99,7 @@ async function searchable(
   store: EventStore,
 ): Promise<void> {
   const deadline = Date.now() + waitMs;
-  let pause = POLL_MS;
+  let pauseMs = POLL_MS;
   for (;;) {
     const isOver = Date.now() >= deadline;
     const watermark = await store.checkpoint(of).catch((error: unknown) => {
@@ -118,8 +118,8 @@ async function searchable(
         { retryAfterSeconds: 1 },
       );
     }
-    await delay(pause);
-    pause = Math.min(pause * 2, POLL_MS_MAX);
+    await pause(pauseMs);
+    pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
   }
 }
 

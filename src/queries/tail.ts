@@ -4,6 +4,7 @@ import { ServiceError } from '../errors.js';
 import type { Position, Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
+import { pause } from '../pause.js';
 import type { EventStore } from '../projections/store.js';
 import { Fanout } from './fanout.js';
 import type { Ring } from './ring.js';
@@ -155,7 +156,7 @@ export class Tail {
           return;
         }
         logger.error({ err: error, workspaceId: this.workspace }, 'a tail broke off, going on');
-        await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+        await pause(RESTART_MS, signal);
       }
     }
   }
