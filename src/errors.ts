@@ -71,6 +71,12 @@ export const CATALOGUE = {
     retriable: false,
   },
   'invalid-filter': { status: 422, title: 'Invalid filter', closeCode: 4400, retriable: false },
+  'query-too-costly': {
+    status: 422,
+    title: 'Query too costly',
+    closeCode: 4400,
+    retriable: false,
+  },
   'limit-exceeded': { status: 429, title: 'Too many at once', closeCode: 4429, retriable: true },
   'head-too-large': {
     status: 431,

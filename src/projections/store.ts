@@ -1,22 +1,100 @@
 import type { Incarnation, Position, Recorded } from '../event.js';
+import type { Interval } from '../interval.js';
 import type { Filter } from '../queries/filter.js';
 
 /** What became of one record: now stored, there already, or refused for good with the reason. */
 export type Outcome = 'stored' | 'exists' | { readonly refused: string };
 
-export interface SearchQuery {
-  readonly of: Incarnation;
+/** Which events a query is about. */
+export interface Selection {
+  /** One, or, across workspaces, all that there are; at least one. */
+  readonly of: readonly Incarnation[];
   readonly filter: Filter;
-  readonly limit: number;
-  /** Only events before this position: the keyset of the page before, or the watermark. */
-  readonly before: Position;
+  /** Up to and with this position: the watermark. Across workspaces there is none: Infinity. */
+  readonly last: number;
 }
 
-/** Newest first. */
+/** A place in the order of a search. */
+export interface SortKey {
+  /** Epoch milliseconds of the event’s `time`; 0 in the order of positions. */
+  readonly time: number;
+  /** `nameOf` its incarnation, which decides between equal times of several workspaces. */
+  readonly of: string;
+  readonly position: Position;
+}
+
+export interface SearchQuery extends Selection {
+  /** By time, equal times by incarnation and position. Across workspaces by time alone. */
+  readonly sort: 'position' | 'time';
+  readonly order: 'newest' | 'oldest';
+  /** Begins behind this place, in the order that is asked for. */
+  readonly after?: SortKey;
+  readonly limit: number;
+  /** Who asked has left: the search ends as soon as it can, with any error. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Hit {
+  readonly of: Incarnation;
+  readonly record: Recorded;
+}
+
+/** In the order that was asked for. */
 export interface Page {
-  readonly records: readonly Recorded[];
-  /** The keyset of the next page; absent on the last one. */
-  readonly next?: Position;
+  readonly hits: readonly Hit[];
+  /** There are more behind the last one. */
+  readonly more: boolean;
+}
+
+/** By what events are put together. `docs/aggregation.md` is the guide. */
+export type Grouping =
+  /** By the texts at a field, each of which an event is counted under; without one, under null. */
+  | { readonly by: 'terms'; readonly field: string }
+  /** By the calendar or the clock, under the first instant of the interval. */
+  | {
+      readonly by: 'interval';
+      readonly field: 'time' | 'createdAt';
+      readonly interval: Interval;
+    };
+
+/** What is worked out of the events of a group. */
+export type Metric =
+  | { readonly of: 'count' }
+  /** How many different texts there are. */
+  | { readonly of: 'distinct'; readonly field: string }
+  /** Of all numbers at the field: also of `bytes`, the size of the event as it is recorded. */
+  | { readonly of: 'sum' | 'avg' | 'min' | 'max'; readonly field: string }
+  /** Over 0, up to 100; between two values in proportion. */
+  | { readonly of: 'percentiles'; readonly field: string; readonly percents: readonly number[] };
+
+export interface AggregateQuery extends Selection {
+  /** Up to three. */
+  readonly groupBy: readonly Grouping[];
+  readonly metrics: readonly Metric[];
+  /** As of a search. */
+  readonly signal?: AbortSignal;
+}
+
+/** One group: the key of each grouping, then the value of each metric, in the order asked for. */
+export interface Group {
+  /** A text, the epoch milliseconds of an interval, or null. */
+  readonly keys: readonly (string | number | null)[];
+  /** Null where there is no number to work it out of; a list for percentiles. */
+  readonly values: readonly (number | null | readonly (number | null)[])[];
+}
+
+/** How far off an approximate metric can be, at a confidence that the back end’s docs tell. */
+export type ErrorBound =
+  /** Of the value itself. */
+  | { readonly relative: number }
+  /** Of the share of values below: the 50th percentile is between the 49th and the 51st, say. */
+  | { readonly rank: number };
+
+export interface Aggregate {
+  /** In no order. Without groupings there is one group, also of no event at all. */
+  readonly groups: readonly Group[];
+  /** By the place of the metric in the query; absent: exact. */
+  readonly approximate: ReadonlyMap<number, ErrorBound>;
 }
 
 /**
@@ -51,7 +129,16 @@ export interface EventStore {
    */
   advance(of: Incarnation, checkpoint: Position): Promise<void>;
 
+  /** @throws ServiceError `unavailable` when the page is not found in the time that a query has. */
   search(query: SearchQuery): Promise<Page>;
+
+  /**
+   * Puts events into groups and works out metrics of each: all groups, for the caller to choose.
+   *
+   * @throws ServiceError `query-too-costly` past `groupsMax` groups, and where a field cannot be
+   *   aggregated; `unavailable` as a search.
+   */
+  aggregate(query: AggregateQuery): Promise<Aggregate>;
 
   /**
    * History in the order of the log: the records after one position and up to another, at most
@@ -63,6 +150,17 @@ export interface EventStore {
     until: Position,
     limitBytes: number,
   ): Promise<readonly Recorded[]>;
+
+  /** What was trimmed: everything up to here; `BEFORE_FIRST` when nothing was. */
+  trimmed(of: Incarnation): Promise<Position>;
+
+  /**
+   * Removes the events up to a position, and with it, little by little: queries and writes beside
+   * it hardly suffer. Yields how many each step has removed. What is cut short goes on when it is
+   * asked for again. From the first step on, `trimmed` tells of it, and a write of what is before
+   * it may or may not be kept.
+   */
+  trim(of: Incarnation, upTo: Position): AsyncIterable<number>;
 
   /** Forgets an incarnation: its events and its checkpoint. */
   drop(of: Incarnation): Promise<void>;
