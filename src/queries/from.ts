@@ -84,16 +84,21 @@ async function beforeTime(
   }
   const of = { id: workspace, epoch };
   const earlier = parseFilter({ createdAt: { lt: time } });
-  const { records } = await store.search({ of, filter: earlier, limit: 1, before: first });
-  let position = records[0]?.position ?? BEFORE_FIRST;
+  const newest = { of: [of], sort: 'position', order: 'newest' } as const;
+  const { hits } = await store.search({ ...newest, filter: earlier, limit: 1, last: first - 1 });
+  let position = hits[0]?.record.position ?? BEFORE_FIRST;
   // The clocks of two nodes differ: before what the one accepted earlier there may be what the
   // other accepted later.
   const filter = parseFilter({ createdAt: { gte: time } });
-  let next: Position | undefined = position;
-  while (next !== undefined) {
-    const page = await store.search({ of, filter, limit: DISORDER_EVENTS, before: next });
-    position = ((page.records.at(-1)?.position ?? position + 1) - 1) as Position;
-    ({ next } = page);
+  for (let more = true; more;) {
+    const page = await store.search({
+      ...newest,
+      filter,
+      limit: DISORDER_EVENTS,
+      last: position - 1,
+    });
+    position = ((page.hits.at(-1)?.record.position ?? position + 1) - 1) as Position;
+    ({ more } = page);
   }
   return position;
 }
@@ -112,9 +117,15 @@ async function beforeLatest(
   const last = (bounds.next - 1) as Position;
   const of = { id: workspace, epoch: bounds.epoch };
   const watermark = await store.checkpoint(of);
-  const before = (watermark + 1) as Position;
-  const { records } = await store.search({ of, filter, limit: count, before });
-  const matching = records.map(({ position }) => position).reverse();
+  const { hits } = await store.search({
+    of: [of],
+    filter,
+    sort: 'position',
+    order: 'newest',
+    limit: count,
+    last: watermark,
+  });
+  const matching = hits.map(({ record }) => record.position).reverse();
   const matches = compile(filter);
   let after = watermark;
   while (after < last) {

@@ -1,0 +1,115 @@
+/** How far the history has come, and what a query may ask of that. */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { EventLog } from '../commands/log.js';
+import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import { ServiceError } from '../errors.js';
+import { BEFORE_FIRST, type Position } from '../event.js';
+import { pause } from '../pause.js';
+import type { EventStore } from '../projections/store.js';
+import { formatCursor, parseCursor } from './cursor.js';
+import type { HeavyQueries } from './heavy.js';
+
+/** What queries are answered from. */
+export interface History {
+  readonly workspaces: Workspaces;
+  readonly store: EventStore;
+  readonly log: EventLog;
+  readonly heavyQueries: HeavyQueries;
+}
+
+/** A cursor that has to be searchable before a query is answered, and for how long to wait. */
+export interface Wait {
+  readonly waitFor?: string;
+  readonly waitMs: number;
+}
+
+/** The state of the history that a query was answered from. */
+export interface Watermark {
+  readonly position: Position;
+  /** How many events the history is behind the log; absent where the log does not tell in time. */
+  readonly lag: () => Promise<number | undefined>;
+}
+
+/**
+ * How often a node that waits looks at the checkpoint; another node may be the one that moves it.
+ */
+const POLL_MS = 5;
+const POLL_MS_MAX = 100;
+
+/**
+ * The watermark of a workspace, once it is at what the caller waits for.
+ *
+ * @throws ServiceError `wait-timeout` when it does not get there in time, telling where it is.
+ */
+export async function watermarkOf(
+  workspace: Workspace,
+  { waitFor, waitMs }: Wait,
+  { store, log }: Pick<History, 'store' | 'log'>,
+): Promise<Watermark> {
+  if (waitFor !== undefined) {
+    await searchable(workspace, ownPosition(waitFor, workspace.epoch, 'waitFor'), waitMs, store);
+  }
+  const position = await store.checkpoint(workspace.history);
+  // Nobody waits for a log that is away in order to read the history.
+  const head = log.bounds(workspace.id).then(
+    ({ next }) => next - 1,
+    () => undefined,
+  );
+  const lag = async (): Promise<number | undefined> => {
+    const last = await Promise.race([head, turn(undefined)]);
+    return last === undefined ? undefined : Math.max(last - position, 0);
+  };
+  return { position, lag };
+}
+
+/**
+ * Resolves when the history has everything up to a position. Who waits also waits for a store that
+ * is not there for the moment, as for the first event of all, when another node has just made it.
+ */
+async function searchable(
+  workspace: Workspace,
+  position: Position,
+  waitMs: number,
+  store: EventStore,
+): Promise<void> {
+  const deadline = Date.now() + waitMs;
+  let pauseMs = POLL_MS;
+  for (;;) {
+    const isOver = Date.now() >= deadline;
+    const watermark = await store.checkpoint(workspace.history).catch((error: unknown) => {
+      if (isOver || !(error instanceof ServiceError && error.code === 'unavailable')) {
+        throw error;
+      }
+      return BEFORE_FIRST;
+    });
+    if (watermark >= position) {
+      return;
+    }
+    if (isOver) {
+      const reached = formatCursor(workspace.epoch, watermark);
+      throw new ServiceError(
+        'wait-timeout',
+        `History has come to ${reached} only, not to waitFor. Try again.`,
+        { retryAfterSeconds: 1 },
+      );
+    }
+    await pause(pauseMs);
+    pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
+  }
+}
+
+/**
+ * The position of a cursor of this very incarnation.
+ *
+ * @throws ServiceError `invalid-cursor`
+ */
+export function ownPosition(text: string, epoch: string, at: string): Position {
+  const cursor = parseCursor(text, at);
+  if (cursor.epoch !== epoch) {
+    const message = 'is a cursor of another workspace, or of this one before it was made again';
+    throw new ServiceError('invalid-cursor', `${at} ${message}.`, {
+      errors: [{ path: at, message }],
+    });
+  }
+  return cursor.position;
+}
