@@ -172,6 +172,13 @@ export const SETTINGS = {
     600_000,
     'How long one search may take before it is refused.',
   ),
+  heavyQueriesMax: number(
+    'HEAVY_QUERIES_MAX',
+    4,
+    1,
+    1000,
+    'Counts and aggregations at once on a node, by workspace: each may look at every event.',
+  ),
   ...BACK_ENDS,
 } as const;
 

@@ -35,6 +35,13 @@ export function roleOf(caller: Caller, workspace: string): Role {
   return isReserved(workspace) ? READER : SUPERADMIN;
 }
 
+/** @throws ServiceError `forbidden` unless the caller may do everything. */
+export function assertSuperadmin(caller: Caller): void {
+  if (!caller.superadmin) {
+    throw new ServiceError('forbidden', 'Only a superadmin may do this.');
+  }
+}
+
 /** @throws ServiceError `forbidden` unless the caller may change the workspace itself. */
 export function assertManages(caller: Caller, workspace: string): void {
   if (!roleOf(caller, workspace).manage) {

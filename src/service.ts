@@ -8,6 +8,7 @@ import { lagMeasuredBy } from './metrics.js';
 import { DeadLetters } from './projections/deadletter.js';
 import { Projector } from './projections/project.js';
 import type { EventStore } from './projections/store.js';
+import { HeavyQueries } from './queries/heavy.js';
 import { Subscriptions } from './queries/subscribe.js';
 
 /** The parts of a running node, put together. */
@@ -18,6 +19,7 @@ export interface Service {
   readonly workspaces: Workspaces;
   readonly emitter: Emitter;
   readonly subscriptions: Subscriptions;
+  readonly heavyQueries: HeavyQueries;
   readonly deadLetters: DeadLetters;
   readonly reporter: ErrorReporter;
   /** Lets what runs end, in the order in which the parts depend on each other. */
@@ -52,6 +54,7 @@ export async function openService(
     workspaces,
     emitter: new Emitter(log, workspaces, config),
     subscriptions,
+    heavyQueries: new HeavyQueries(config.heavyQueriesMax),
     deadLetters,
     reporter: new ErrorReporter(log, workspaces),
     close: async () => {

@@ -1,69 +1,94 @@
-import type { Workspaces } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Incarnation, type Position, type Recorded } from '../event.js';
-import { pause } from '../pause.js';
-import type { Caller } from '../policy.js';
-import type { EventStore } from '../projections/store.js';
-import { formatCursor, parseCursor } from './cursor.js';
+import { nameOf, type Position, type Recorded } from '../event.js';
+import { instant } from '../instant.js';
+import { assertSuperadmin, isReserved, type Caller } from '../policy.js';
+import type { Hit, Page, SearchQuery, Selection, SortKey } from '../projections/store.js';
+import { formatCursor } from './cursor.js';
 import { parseFilter, type Filter } from './filter.js';
+import { formatKeyset, parseKeyset, type Keyset } from './keyset.js';
 import { scoped } from './scope.js';
+import { watermarkOf, type History, type Wait } from './watermark.js';
 
-export interface SearchRequest {
-  readonly workspace: string;
+export interface PageRequest {
   readonly filter: Filter;
+  readonly sort?: SearchQuery['sort'];
+  readonly order?: SearchQuery['order'];
   readonly limit: number;
   /** The `next` of the page before. */
   readonly next?: string;
-  /** Search only when this position is searchable. */
-  readonly waitFor?: string;
-  readonly waitMs: number;
+  /** The `previous` of the page behind. */
+  readonly previous?: string;
+  /** Tell how many events match, on all pages together. */
+  readonly count?: boolean;
+  /** Aborts when the caller has left. */
+  readonly left?: AbortSignal;
 }
 
-export interface SearchResult {
+export interface SearchRequest extends PageRequest, Wait {
+  readonly workspace: string;
+}
+
+/** An event with the epoch of its workspace, for its cursor. */
+export interface Positioned {
   readonly epoch: string;
-  /** Newest first. */
-  readonly records: readonly Recorded[];
-  readonly next?: string;
-  /** A subscription from here gives exactly what this search could not yet see. */
-  readonly cursor: string;
+  readonly record: Recorded;
 }
 
-/**
- * How often a node that waits looks at the checkpoint; another node may be the one that moves it.
- */
-const POLL_MS = 5;
-const POLL_MS_MAX = 100;
+export interface Found {
+  /** In the order that was asked for. */
+  readonly events: readonly Positioned[];
+  readonly next?: string;
+  readonly previous?: string;
+  readonly total?: number;
+}
+
+export interface SearchResult extends Found {
+  /**
+   * A subscription from here gives exactly what this search could not yet see; the same on all its
+   * pages.
+   */
+  readonly cursor: string;
+  /** How many events the history is behind the log, if that is known. */
+  readonly lag: number | undefined;
+}
+
+/** In place of an epoch, in the keysets of a search across workspaces. */
+const ACROSS = '';
 
 /** Searches the history of one workspace, narrowed to what the caller may read. */
 export async function search(
   request: SearchRequest,
   caller: Caller,
-  workspaces: Workspaces,
-  store: EventStore,
+  history: History,
 ): Promise<SearchResult> {
   const filter = scoped(caller, request.workspace, request.filter);
-  const of = await workspaces.require(request.workspace);
-  const { epoch } = of;
-  const own = (text: string, at: string): Position => ownPosition(text, epoch, at);
-  if (request.waitFor !== undefined) {
-    const position = own(request.waitFor, 'waitFor');
-    await searchable(of, position, request.waitMs, store);
+  const workspace = await history.workspaces.require(request.workspace);
+  const keyset = keysetOf(request, workspace.epoch);
+  // The watermark first: what is written behind it while the search runs is left to the cursor.
+  const watermark = await watermarkOf(workspace, request, history);
+  const last = keyset?.last ?? watermark.position;
+  const place = { epoch: workspace.epoch, payer: workspace.id, workspaces: [workspace] };
+  const found = await pageOf(request, place, { filter, last, keyset }, history);
+  const cursor = formatCursor(workspace.epoch, last as Position);
+  return { ...found, cursor, lag: await watermark.lag() };
+}
+
+/** Searches all workspaces, by time: positions of different logs say nothing of each other. */
+export async function searchAcross(
+  request: PageRequest,
+  caller: Caller,
+  history: History,
+): Promise<Found> {
+  assertSuperadmin(caller);
+  const keyset = keysetOf(request, ACROSS);
+  const { filter } = request;
+  const workspaces = history.workspaces.list().filter(({ id }) => !isReserved(id));
+  if (workspaces.length === 0) {
+    return { events: [] };
   }
-  // The checkpoint first: what is written behind it while the search runs is left to the cursor.
-  const watermark = await store.checkpoint(of);
-  const before = request.next === undefined ? watermark + 1 : own(request.next, 'next');
-  const page = await store.search({
-    of,
-    filter,
-    limit: request.limit,
-    before: Math.min(before, watermark + 1) as Position,
-  });
-  return {
-    epoch,
-    records: page.records,
-    cursor: formatCursor(epoch, watermark),
-    ...(page.next !== undefined && { next: formatCursor(epoch, page.next) }),
-  };
+  const place = { epoch: ACROSS, payer: 'all workspaces', workspaces };
+  return pageOf({ ...request, sort: 'time' }, place, { filter, last: Infinity, keyset }, history);
 }
 
 /**
@@ -71,65 +96,141 @@ export async function search(
  * it.
  */
 export async function eventById(
-  workspace: string,
   id: string,
+  name: string,
   caller: Caller,
-  workspaces: Workspaces,
-  store: EventStore,
-): Promise<{ epoch: string; record: Recorded }> {
-  const filter = scoped(caller, workspace, parseFilter({ id: { eq: id } }));
-  const of = await workspaces.require(workspace);
-  const before = ((await store.checkpoint(of)) + 1) as Position;
-  const { records } = await store.search({ of, filter, limit: 1, before });
-  const [record] = records;
-  if (!record) {
+  { workspaces, store }: Pick<History, 'workspaces' | 'store'>,
+): Promise<Positioned> {
+  const filter = scoped(caller, name, parseFilter({ id: { eq: id } }));
+  const workspace = await workspaces.require(name);
+  const { hits } = await store.search({
+    of: [workspace.history],
+    filter,
+    sort: 'position',
+    order: 'newest',
+    limit: 1,
+    last: await store.checkpoint(workspace.history),
+  });
+  const [hit] = hits;
+  if (!hit) {
     throw new ServiceError('event-not-found', `There is no event ${id} in the history.`);
   }
-  return { epoch: of.epoch, record };
+  return { epoch: workspace.epoch, record: hit.record };
+}
+
+/** Where a search takes place. */
+interface Place {
+  /** That of its keysets. */
+  readonly epoch: string;
+  /** Whose budget of heavy queries a count takes from. */
+  readonly payer: string;
+  readonly workspaces: readonly Workspace[];
 }
 
 /**
- * Resolves when the history has everything up to a position. Who waits also waits for a store that
- * is not there for the moment, as for the first event of all, when another node has just made it.
+ * The page that a request asks for. A page before is one of the contrary order, turned over: so
+ * paging back is as exact, and as cheap, as paging on.
  */
-async function searchable(
-  of: Incarnation,
-  position: Position,
-  waitMs: number,
-  store: EventStore,
-): Promise<void> {
-  const deadline = Date.now() + waitMs;
-  let pauseMs = POLL_MS;
-  for (;;) {
-    const isOver = Date.now() >= deadline;
-    const watermark = await store.checkpoint(of).catch((error: unknown) => {
-      if (isOver || !(error instanceof ServiceError && error.code === 'unavailable')) {
-        throw error;
-      }
-      return BEFORE_FIRST;
-    });
-    if (watermark >= position) {
-      return;
-    }
-    if (isOver) {
-      throw new ServiceError(
-        'wait-timeout',
-        `History has come to ${formatCursor(of.epoch, watermark)} only, not to waitFor. Try again.`,
-        { retryAfterSeconds: 1 },
-      );
-    }
-    await pause(pauseMs);
-    pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
-  }
+async function pageOf(
+  request: PageRequest,
+  { epoch, payer, workspaces }: Place,
+  { filter, last, keyset }: { filter: Filter; last: number; keyset: Keyset | undefined },
+  { store, heavyQueries }: History,
+): Promise<Found> {
+  const { limit, count = false, left } = request;
+  const { sort, order, back } = keyset ?? {
+    sort: request.sort ?? 'position',
+    order: request.order ?? 'newest',
+    back: false,
+  };
+  const selection = {
+    of: workspaces.map(({ history }) => history),
+    filter,
+    last,
+    ...(left && { signal: left }),
+  };
+  const page = await store.search({
+    ...selection,
+    sort,
+    order: back ? contrary(order) : order,
+    limit,
+    ...(keyset && { after: placed(keyset.key, selection) }),
+  });
+  const hits = back ? page.hits.toReversed() : page.hits;
+  const total = count ? await heavyQueries.run(payer, () => countOf(selection, store)) : undefined;
+  const epochs = new Map(workspaces.map((each) => [nameOf(each.history), each.epoch]));
+  const to = (hit: Hit, isBack: boolean): string =>
+    formatKeyset({ sort, order, back: isBack, epoch, last, key: keyOf(hit, sort) });
+  const [first, end] = [hits[0], hits.at(-1)];
+  const { hasNext, hasPrevious } = around(page, keyset);
+  return {
+    events: hits.map(({ of, record }) => ({ epoch: epochs.get(nameOf(of))!, record })),
+    ...(hasNext && end && { next: to(end, false) }),
+    ...(hasPrevious && first && { previous: to(first, true) }),
+    ...(total !== undefined && { total }),
+  };
 }
 
-function ownPosition(text: string, epoch: string, at: string): Position {
-  const cursor = parseCursor(text, at);
-  if (cursor.epoch !== epoch) {
-    const message = 'is a cursor of another workspace, or of this one before it was made again';
+/** Where one came from there is a page; where one goes to, if the store says so. */
+function around(
+  { more }: Page,
+  keyset: Keyset | undefined,
+): { hasNext: boolean; hasPrevious: boolean } {
+  return keyset?.back === true
+    ? { hasNext: true, hasPrevious: more }
+    : { hasNext: more, hasPrevious: keyset !== undefined };
+}
+
+async function countOf(
+  selection: Selection & { signal?: AbortSignal },
+  store: History['store'],
+): Promise<number> {
+  const count = { groupBy: [], metrics: [{ of: 'count' } as const] };
+  const { groups } = await store.aggregate({ ...selection, ...count });
+  return groups[0]!.values[0] as number;
+}
+
+/** @throws ServiceError `invalid-cursor` for a place in another workspace, or in another order. */
+function keysetOf(request: PageRequest, epoch: string): Keyset | undefined {
+  const { next, previous, sort, order } = request;
+  if (next !== undefined && previous !== undefined) {
+    const message = 'is the other way than next: send one of them';
+    throw new ServiceError('invalid-request', `previous ${message}.`, {
+      errors: [{ path: 'previous', message }],
+    });
+  }
+  const at = next === undefined ? 'previous' : 'next';
+  const text = next ?? previous;
+  if (text === undefined) {
+    return undefined;
+  }
+  const keyset = parseKeyset(text, at);
+  const faults = [
+    keyset.epoch !== epoch && 'is of another workspace, or of this one before it was made again',
+    keyset.back !== (at === 'previous') && 'goes the other way',
+    sort !== undefined && sort !== keyset.sort && `is of a search sorted by ${keyset.sort}`,
+    order !== undefined && order !== keyset.order && `is of a search for the ${keyset.order} first`,
+  ];
+  const message = faults.find((fault) => fault !== false);
+  if (message !== undefined) {
     throw new ServiceError('invalid-cursor', `${at} ${message}.`, {
       errors: [{ path: at, message }],
     });
   }
-  return cursor.position;
+  return keyset;
+}
+
+function keyOf({ of, record }: Hit, sort: SearchQuery['sort']): SortKey {
+  // As the stores do, which leave no event out for want of a time.
+  const time = sort === 'time' ? instant(record.event.time) || 0 : 0;
+  return { time, of: nameOf(of), position: record.position };
+}
+
+/** The place of a key in one workspace, whose history may have been rebuilt under another name. */
+function placed(key: SortKey, { of }: Selection): SortKey {
+  return of.length === 1 ? { ...key, of: nameOf(of[0]!) } : key;
+}
+
+function contrary(order: SearchQuery['order']): SearchQuery['order'] {
+  return order === 'newest' ? 'oldest' : 'newest';
 }

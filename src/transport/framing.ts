@@ -1,4 +1,4 @@
-import type { Recorded } from '../event.js';
+import type { JsonObject, Recorded } from '../event.js';
 import { formatCursor } from '../queries/cursor.js';
 import type { Framing } from '../queries/fanout.js';
 
@@ -71,16 +71,33 @@ export function jsonPage(
   records: readonly Recorded[],
   rest: Record<string, unknown>,
 ): Buffer {
-  const events = concat(records, (record, index) => [
-    `${index > 0 ? ',' : ''}${positionedHead(epoch, record)}`,
-    '}',
-  ]);
+  const events = records.map((record) => jsonPositioned(epoch, record));
+  return jsonObject({ events, rest });
+}
+
+/** A JSON object with a list of what is serialised already, and what else there is to say. */
+export function jsonObject({
+  events,
+  rest,
+}: {
+  events: readonly Uint8Array[];
+  rest: Record<string, unknown>;
+}): Buffer {
   const tail = JSON.stringify(rest).slice(1);
+  const separated = events.flatMap((event, index) => (index > 0 ? [COMMA, event] : [event]));
   return Buffer.concat([
     Buffer.from('{"events":['),
-    events,
+    ...separated,
     Buffer.from(tail === '}' ? ']}' : `],${tail}`),
   ]);
+}
+
+const COMMA = Buffer.from(',');
+
+/** `{"position":…,"fields":…}`: what was chosen of one event. */
+export function jsonChosen(epoch: string, record: Recorded, fields: JsonObject): Buffer {
+  const position = formatCursor(epoch, record.position);
+  return Buffer.from(JSON.stringify({ position, fields }));
 }
 
 /** `{"position":…,"event":…}` of one event. */

@@ -9,6 +9,10 @@ import type { From } from '../queries/from.js';
 export interface ReadQuery {
   limit?: number;
   next?: string;
+  previous?: string;
+  sort?: 'position' | 'time';
+  order?: 'newest' | 'oldest';
+  count?: boolean;
   waitFor?: string;
   after?: string;
   from?: string;
@@ -16,7 +20,8 @@ export interface ReadQuery {
   pace?: number;
 }
 
-const PARAMETERS = ['limit', 'next', 'waitFor', 'after', 'from', 'wait', 'pace'] as const;
+const PAGING = ['limit', 'next', 'previous', 'sort', 'order', 'count'] as const;
+const PARAMETERS = [...PAGING, 'waitFor', 'after', 'from', 'wait', 'pace'] as const;
 /** In characters: the answer to a name need not be as long as the name. */
 const NAME_SHOWN_MAX = 100;
 
@@ -32,7 +37,7 @@ interface Way {
   readonly takes: readonly (keyof ReadQuery)[];
 }
 
-export const SEARCH: Way = { name: 'A search', takes: ['limit', 'next', 'waitFor', 'wait'] };
+export const SEARCH: Way = { name: 'A search', takes: [...PAGING, 'waitFor', 'wait'] };
 const POLL: Way = { name: 'A long poll', takes: ['after', 'from', 'wait', 'limit'] };
 const STREAMS = {
   [SSE_TYPE]: { name: SSE_TYPE, takes: ['after', 'from', 'pace'] },

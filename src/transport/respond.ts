@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Context as KoaContext } from 'koa';
 import { CATALOGUE, type ServiceError } from '../errors.js';
 import type { EmitResult } from '../commands/emit.js';
 import { formatCursor } from '../queries/cursor.js';
@@ -27,6 +28,15 @@ export function problemHeaders(error: ServiceError): Record<string, string> {
 /** An error where it concerns one item or one frame. */
 export function itemError({ code, message, errors }: ServiceError): Record<string, unknown> {
   return { code, message, ...(errors && { errors }) };
+}
+
+/** How many events the history is behind the log, in the headers of what was answered from it. */
+export const LAG_HEADER = 'Projection-Lag-Events';
+
+export function tellLag(ctx: KoaContext, lag: number | undefined): void {
+  if (lag !== undefined) {
+    ctx.set(LAG_HEADER, String(lag));
+  }
 }
 
 /** How long a client that was refused may take to close its side. */

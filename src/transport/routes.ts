@@ -16,6 +16,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   readEvents: events.readEvents,
   getEvent: events.getEvent,
   searchEvents: events.searchEvents,
+  searchAll: events.searchAll,
   listWorkspaces: workspaces.listWorkspaces,
   getWorkspace: workspaces.getWorkspace,
   putWorkspace: workspaces.putWorkspace,
@@ -61,11 +62,16 @@ export function routes(service: Service, draining: AbortSignal): Router {
         state.workspace = params.workspace;
       }
       checkParameters(operationId, described);
+      const left = new AbortController();
+      ctx.res.once('close', () => {
+        left.abort();
+      });
       await handler(ctx, {
         service,
         context: state.context,
         workspace: params.workspace ?? '',
         draining,
+        left: left.signal,
         query: described.query,
         check: (body) => {
           checkBody(operationId, body);

@@ -10,7 +10,7 @@ import { metrics } from '../metrics.js';
 import type { Service } from '../service.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { answerMalformed } from './malformed.js';
-import { problem, problemHeaders } from './respond.js';
+import { LAG_HEADER, problem, problemHeaders } from './respond.js';
 import { refuseUnrouted, routes, type RequestState } from './routes.js';
 import { isAllowed, OfferingRequest, Upgrades } from './upgrade.js';
 
@@ -89,7 +89,7 @@ function application(service: Service, draining: AbortSignal): Koa {
   app.use(
     cors({
       origin: (ctx) => (isAllowed(ctx.get('Origin'), corsOrigins) ? ctx.get('Origin') : ''),
-      exposeHeaders: ['X-Correlation-Id', 'Retry-After'],
+      exposeHeaders: ['X-Correlation-Id', 'Retry-After', LAG_HEADER],
     }),
   );
   app.use(router.routes());
