@@ -30,7 +30,7 @@ export interface SearchQuery extends Selection {
   /** Begins behind this place, in the order that is asked for. */
   readonly after?: SortKey;
   readonly limit: number;
-  /** Who asked has left: the search ends as soon as it can, with any error. */
+  /** Aborts when who asked has left: the query soon rejects with the signal’s reason. */
   readonly signal?: AbortSignal;
 }
 

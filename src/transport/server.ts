@@ -118,7 +118,12 @@ async function answered(
     assertTarget(ctx.url);
     await next();
   } catch (error) {
-    refuse(ctx, error, service);
+    if (ctx.res.destroyed && (error as Error).name === 'AbortError') {
+      // Nobody waits for what was given up.
+      ctx.respond = false;
+    } else {
+      refuse(ctx, error, service);
+    }
   }
   const seconds = (performance.now() - began) / 1000;
   const { operationId = 'none', workspace, context } = state;

@@ -9,6 +9,7 @@ import { Projector } from '../../src/projections/project.js';
 import { ALL_SHARES } from '../../src/projections/shares.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
+import { HeavyQueries } from '../../src/queries/heavy.js';
 import {
   eventById,
   search,
@@ -16,6 +17,7 @@ import {
   type SearchResult,
 } from '../../src/queries/search.js';
 import { Subscriptions } from '../../src/queries/subscribe.js';
+import type { History } from '../../src/queries/watermark.js';
 import { positionsOf, range, readAll } from '../commands/sealed.js';
 import {
   CONTEXT,
@@ -47,6 +49,12 @@ describe('A search', () => {
     ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
   });
 
+  const history = (store = backEnds.store): History => ({
+    workspaces,
+    store,
+    log: backEnds.log,
+    heavyQueries: new HeavyQueries(1),
+  });
   const emit = async (from: number, to: number): Promise<void> => {
     const drafts = range(from, to).map((n) => ({
       id: `e${n}`,
@@ -60,23 +68,26 @@ describe('A search', () => {
     caller = ADMIN,
   ): Promise<SearchResult> => {
     const all = { workspace, limit: 1000, waitMs: 0, ...request, filter: parseFilter(filter) };
-    return search(all, caller, workspaces, backEnds.store);
+    return search(all, caller, history());
   };
   const cursorAt = (position: number, of = epoch): string => formatCursor(of, position as Position);
-  const shown = ({ records, ...rest }: SearchResult): unknown => ({
-    ...rest,
-    records: positionsOf(records),
+  const positionsIn = ({ events }: SearchResult): number[] =>
+    positionsOf(events.map(({ record }) => record));
+  const shown = (result: SearchResult): unknown => ({
+    positions: positionsIn(result),
+    cursor: result.cursor,
+    lag: result.lag,
   });
 
   it('finds what the history has, newest first, and tells how far that goes', async () => {
-    const nothing = { epoch, records: [], cursor: `${epoch}-start` };
+    const nothing = { positions: [], cursor: `${epoch}-start`, lag: 0 };
     assert.deepEqual(shown(await find()), nothing);
     await emit(0, 10);
-    assert.deepEqual(shown(await find()), nothing);
+    assert.deepEqual(shown(await find()), { ...nothing, lag: 10 });
     await historize(backEnds, workspace, 6);
-    const found = { epoch, records: range(0, 7).reverse(), cursor: `${epoch}-6` };
+    const found = { positions: range(0, 7).reverse(), cursor: `${epoch}-6`, lag: 3 };
     assert.deepEqual(shown(await find()), found);
-    const odd = { ...found, records: [5, 3, 1] };
+    const odd = { ...found, positions: [5, 3, 1] };
     assert.deepEqual(shown(await find({ filter: { 'payload.n': ODD } })), odd);
   });
 
@@ -85,11 +96,10 @@ describe('A search', () => {
     await historize(backEnds, workspace, 4);
     const beyond = (await readAll(backEnds.log, workspace)).slice(5);
     await backEnds.store.write({ id: workspace, epoch }, beyond);
-    const result = { epoch, records: range(0, 5).reverse(), cursor: `${epoch}-4` };
+    const result = { positions: range(0, 5).reverse(), cursor: `${epoch}-4`, lag: 5 };
     assert.deepEqual(shown(await find()), result);
-    assert.deepEqual(shown(await find({ next: cursorAt(8) })), result);
     const missing = { code: 'event-not-found' };
-    await assert.rejects(eventById(workspace, 'e5', ADMIN, workspaces, backEnds.store), missing);
+    await assert.rejects(eventById('e5', workspace, ADMIN, history()), missing);
   });
 
   it('tells no more than it found, though the history goes on while it searches', async () => {
@@ -102,33 +112,12 @@ describe('A search', () => {
       },
     });
     const request = { workspace, filter: EVERYTHING, limit: 100, waitMs: 0 };
-    const found = shown(await search(request, ADMIN, workspaces, store));
-    assert.deepEqual(found, { epoch, records: range(0, 5).reverse(), cursor: `${epoch}-4` });
-  });
-
-  it('gives pages that are all of it together, also when more comes meanwhile', async () => {
-    await emit(0, 23);
-    await historize(backEnds, workspace, 22);
-    for (const [filter, expected] of [
-      [{}, range(0, 23)],
-      [{ 'payload.n': ODD }, range(0, 23).filter((n) => n % 2 === 1)],
-    ] as const) {
-      for (const limit of [1, 5, 11, 23]) {
-        let page = await find({ filter, limit });
-        const pages = [positionsOf(page.records)];
-        while (page.next !== undefined) {
-          page = await find({ filter, limit, next: page.next });
-          pages.push(positionsOf(page.records));
-        }
-        assert.deepEqual(pages.flat(), [...expected].reverse());
-        assert.ok(pages.slice(0, -1).every(({ length }) => length === limit));
-        assert.ok(pages.at(-1)!.length > 0);
-      }
-    }
-    const { next } = await find({ limit: 5 });
-    await emit(23, 30);
-    await historize(backEnds, workspace, 29);
-    assert.deepEqual(positionsOf((await find({ next: next! })).records), range(0, 18).reverse());
+    const { cursor, ...found } = await search(request, ADMIN, history(store));
+    assert.equal(cursor, `${epoch}-4`);
+    assert.deepEqual(
+      found.events.map(({ record }) => record.position),
+      range(0, 5).reverse(),
+    );
   });
 
   it('and a subscription from its cursor give everything together, and nothing twice', async () => {
@@ -152,10 +141,10 @@ describe('A search', () => {
       }
       const last = cursorAt(299);
       const whole = await find({ waitFor: last, waitMs: 10_000 });
-      assert.deepEqual([whole.records.length, whole.cursor], [300, last]);
+      assert.deepEqual([whole.events.length, whole.cursor], [300, last]);
       for (const { filter, result } of searching) {
         const reader = new Reader();
-        const { records, cursor: position } = await result;
+        const { cursor: position } = await result;
         const request = { workspace, filter: parseFilter(filter), toHead: true };
         const opening = subscriptions.open(
           { ...request, from: { position } },
@@ -163,8 +152,8 @@ describe('A search', () => {
           () => reader,
         );
         await (await opening).run();
-        const all = positionsOf((await find({ filter })).records).reverse();
-        assert.deepEqual([...positionsOf(records).reverse(), ...reader.positions], all);
+        const all = positionsIn(await find({ filter })).reverse();
+        assert.deepEqual([...positionsIn(await result).reverse(), ...reader.positions], all);
       }
     } finally {
       subscriptions.close();
@@ -178,9 +167,9 @@ describe('A search', () => {
       const waiting = find({ waitFor: cursorAt(4), waitMs: 10_000 });
       await historize(backEnds, workspace, 2);
       await historize(backEnds, workspace, 4);
-      assert.equal((await waiting).records.length, 5);
-      assert.equal((await find({ waitFor: cursorAt(4) })).records.length, 5);
-      assert.equal((await find({ waitFor: cursorAt(-1) })).records.length, 5);
+      assert.equal((await waiting).events.length, 5);
+      assert.equal((await find({ waitFor: cursorAt(4) })).events.length, 5);
+      assert.equal((await find({ waitFor: cursorAt(-1) })).events.length, 5);
     });
 
     it('waits for a store that is away for the moment, but no longer', async () => {
@@ -194,10 +183,10 @@ describe('A search', () => {
             : backEnds.store.checkpoint(of),
       });
       const request = { workspace, limit: 1000, waitFor: cursorAt(4), filter: EVERYTHING };
-      const found = await search({ ...request, waitMs: 10_000 }, ADMIN, workspaces, store);
-      assert.equal(found.records.length, 5);
+      const found = await search({ ...request, waitMs: 10_000 }, ADMIN, history(store));
+      assert.equal(found.events.length, 5);
       away = Infinity;
-      const failing = search({ ...request, waitMs: 20 }, ADMIN, workspaces, store);
+      const failing = search({ ...request, waitMs: 20 }, ADMIN, history(store));
       await assert.rejects(failing, { code: 'unavailable', message: 'no shard' });
     });
 
@@ -238,10 +227,10 @@ describe('A search', () => {
     await workspaces.delete(workspace, CONTEXT);
     await assert.rejects(find(), { code: 'workspace-not-found' });
     ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
-    assert.deepEqual((await find()).records, []);
-    await assert.rejects(find({ next: old }), { code: 'invalid-cursor' });
+    assert.deepEqual((await find()).events, []);
+    await assert.rejects(find({ waitFor: old }), { code: 'invalid-cursor' });
     const missing = { code: 'event-not-found' };
-    await assert.rejects(eventById(workspace, 'e1', ADMIN, workspaces, backEnds.store), missing);
+    await assert.rejects(eventById('e1', workspace, ADMIN, history()), missing);
   });
 
   it('is refused to who may read nothing, before anything else is told', async () => {
@@ -250,10 +239,7 @@ describe('A search', () => {
       await assert.rejects(find(request, STRANGER.caller), forbidden);
     }
     const stranger = STRANGER.caller;
-    await assert.rejects(
-      eventById(workspace, 'e', stranger, workspaces, backEnds.store),
-      forbidden,
-    );
+    await assert.rejects(eventById('e', workspace, stranger, history()), forbidden);
   });
 
   describe('for one event', () => {
@@ -263,7 +249,7 @@ describe('A search', () => {
       await emitter.emit(workspace, drafts, CONTEXT);
       await historize(backEnds, workspace, ids.length - 1);
       for (const [position, id] of ids.entries()) {
-        const found = await eventById(workspace, id, ADMIN, workspaces, backEnds.store);
+        const found = await eventById(id, workspace, ADMIN, history());
         assert.deepEqual([found.epoch, found.record.position], [epoch, position]);
         assert.equal(found.record.event.id, id);
       }
@@ -273,7 +259,7 @@ describe('A search', () => {
       await emit(0, 1);
       await historize(backEnds, workspace, 0);
       for (const id of ['e1', 'e', 'e*', '']) {
-        await assert.rejects(eventById(workspace, id, ADMIN, workspaces, backEnds.store), {
+        await assert.rejects(eventById(id, workspace, ADMIN, history()), {
           code: 'event-not-found',
           message: `There is no event ${id} in the history.`,
         });
