@@ -7,7 +7,9 @@ CREATE TABLE IF NOT EXISTS workspaces (
   -- Id and epoch; NULL: dropped, its events still being purged.
   name TEXT UNIQUE,
   -- The checkpoint.
-  position INTEGER NOT NULL DEFAULT -1
+  position INTEGER NOT NULL DEFAULT -1,
+  -- Everything up to here was removed, or is being removed.
+  trimmed INTEGER NOT NULL DEFAULT -1
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS events (
@@ -15,9 +17,15 @@ CREATE TABLE IF NOT EXISTS events (
   key INTEGER PRIMARY KEY,
   workspace INTEGER NOT NULL,
   id TEXT NOT NULL,
+  -- Epoch milliseconds of the event's time; 0 where it has none.
+  time INTEGER NOT NULL,
+  -- Last, so that what stands before it is read without it.
   bytes BLOB NOT NULL,
   UNIQUE (workspace, id)
 ) STRICT;
+
+-- Ends with the key, as every index does.
+CREATE INDEX IF NOT EXISTS events_by_time ON events (workspace, time);
 
 -- Rowid = events.key. Only the tokens' doclists are kept: no text, no columns, no offsets.
 -- contentless_delete costs 14 bytes an event; the other way to delete from a contentless table is to

@@ -42,6 +42,11 @@ export class Workspace implements Incarnation {
     this.config = config;
   }
 
+  /** What the store knows it by. */
+  get history(): Incarnation {
+    return { id: this.id, epoch: this.epoch };
+  }
+
   /**
    * When an event is accepted, in epoch milliseconds: now, but never before the one before it, as
    * clocks step back.

@@ -11,3 +11,21 @@ export function searchTookTooLong(msMax: number): ServiceError {
       'have, or by a range of time.',
   );
 }
+
+/** Of an aggregation, which is held in memory, and whose answer somebody has to read. */
+export const groupsMax = 10_000;
+
+/** Texts of a group, and those that are counted as different: longer ones are cut. In UTF-16 units. */
+export const groupTextMax = 256;
+
+/** What a query ends with that would need more at once than one caller may have. */
+export function tooCostly(what: string): ServiceError {
+  return new ServiceError(
+    'query-too-costly',
+    `The query has ${what}. Narrow its filter, by a range of time, say, or group by less.`,
+  );
+}
+
+export function tooManyGroups(): ServiceError {
+  return tooCostly(`more than ${groupsMax.toLocaleString('en')} groups`);
+}

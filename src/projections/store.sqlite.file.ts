@@ -20,7 +20,7 @@ export function positionOf(key: number): number {
 }
 
 /** A file of another layout, or with other tokens, would answer wrongly rather than fail. */
-const layoutVersion = 2;
+const layoutVersion = 3;
 
 /** Enough for the upper levels of all the B-trees; what is read once should not push them out. */
 const cacheKiB = 32 * 1_024;

@@ -4,13 +4,15 @@ import { workerData } from 'node:worker_threads';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, Recorded, type Position } from '../event.js';
 import { compile } from '../queries/filter.predicate.js';
-import { planOf, type Plan } from '../queries/filter.sqlite.js';
+import { planOf } from '../queries/filter.sqlite.js';
 import { pack, type Slab } from '../slab.js';
 import { moving, serve } from '../thread.js';
-import { pageBytesMax, searchTookTooLong } from './limits.js';
-import type { SearchQuery } from './store.js';
-import { Candidates, type EventRow, type Stretch } from './store.sqlite.candidates.js';
+import { Aggregation } from './aggregation.js';
+import { searchTookTooLong } from './limits.js';
+import type { Aggregate, AggregateQuery, SearchQuery, Selection } from './store.js';
 import { keyOf, openFile, positionOf, positionsMax } from './store.sqlite.file.js';
+import { RankedPage } from './store.sqlite.page.js';
+import { Walks, type Course, type Take } from './store.sqlite.walk.js';
 
 export interface ReaderData {
   readonly file: string;
@@ -22,125 +24,138 @@ export interface Packed extends Slab {
   readonly positions: Float64Array;
 }
 
-/** A search of a workspace by its name in the file. */
-export type WorkspaceQuery = Omit<SearchQuery, 'of'> & { readonly workspace: string };
+/** A query as it crosses threads. */
+export type Crossing<Q extends Selection & { readonly signal?: AbortSignal }> = Omit<
+  Q,
+  'of' | 'signal'
+> & {
+  /** The names of the incarnations. */
+  readonly names: readonly string[];
+  /** Shared with who asks: not 0 when that one has left. */
+  readonly left: Int32Array;
+};
 
 export interface PackedPage extends Packed {
+  /** Of each record, the place of its incarnation among those that were asked for. */
+  readonly of: Uint32Array;
   readonly more: boolean;
 }
 
-/** One thread serves all searches: each looks for matches this long, then the next has its turn. */
+/** One thread answers all queries: each looks for matches this long, then the next has its turn. */
 const sliceMs = 5;
 
 /** With more, the turns come so rarely that all of them would run into their deadlines. */
-const searchesMax = 200;
+const queriesMax = 200;
 
 const { file, searchMsMax } = workerData as ReaderData;
 const db = openFile(file, true);
-let searches = 0;
+let queries = 0;
 
-const selectWorkspace = db.prepare<[string], { number: number; position: number }>(
-  'SELECT number, position FROM workspaces WHERE name = ?',
-);
-const selectForward = db.prepare<[number, number], EventRow>(
-  'SELECT key, bytes FROM events WHERE key > ? AND key <= ? ORDER BY key',
-);
-const candidates = new Candidates(db);
-
-/**
- * One search, newest first, in slices. No statement stays open between two of them: it would hold
- * on to its snapshot, the WAL could not be cut, and a search that overlaps with others without end
- * would never see what was written since.
- */
-class Search {
-  readonly #workspace: number;
-  readonly #plan: Plan;
-  readonly #matches: (record: Recorded) => boolean;
-  readonly #limit: number;
-  /** The newest position that is still to look at. */
-  #last: number;
-  readonly found: Recorded[] = [];
-  #foundBytes = 0;
-  /** A match beyond the page was found. */
-  more = false;
-
-  constructor(workspace: number, { filter, limit, before }: WorkspaceQuery) {
-    this.#workspace = workspace;
-    this.#plan = planOf(filter, workspace);
-    this.#matches = compile(filter);
-    this.#limit = limit;
-    this.#last = Math.min(this.#plan.last, before - 1, positionsMax - 1);
-  }
-
-  get full(): boolean {
-    return this.found.length >= this.#limit || this.#foundBytes >= pageBytesMax;
-  }
-
-  /** Looks on until the slice is over. False: there is nothing more to look for. */
-  slice(): boolean {
-    const end = performance.now() + sliceMs;
-    while (performance.now() < end) {
-      const stretch = candidates.newest(this.#workspace, this.#plan, this.#last);
-      if (!stretch || this.#lookAt(stretch, end)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** Looks as far as time allows. True: the search is over. */
-  #lookAt({ first, rows }: Stretch, end: number): boolean {
-    for (const { key, bytes } of rows) {
-      const record = new Recorded(positionOf(key) as Position, bytes);
-      if (this.#matches(record)) {
-        if (this.full) {
-          this.more = true;
-          return true;
-        }
-        this.found.push(record);
-        this.#foundBytes += bytes.byteLength;
-      }
-      if (performance.now() >= end) {
-        this.#last = record.position - 1;
-        return false;
-      }
-    }
-    this.#last = first - 1;
-    return false;
-  }
+interface WorkspaceRow {
+  readonly number: number;
+  readonly position: Position;
+  readonly trimmed: Position;
 }
 
-async function search(query: WorkspaceQuery): Promise<PackedPage> {
-  if (searches >= searchesMax) {
-    throw new ServiceError('limit-exceeded', `${searchesMax} searches are running; try again`, {
+const selectWorkspace = db.prepare<[string], WorkspaceRow>(
+  'SELECT number, position, trimmed FROM workspaces WHERE name = ?',
+);
+const selectForward = db.prepare<[number, number], { key: number; bytes: Buffer }>(
+  'SELECT key, bytes FROM events WHERE key > ? AND key <= ? ORDER BY key',
+);
+const walks = new Walks(db);
+
+async function search(query: Crossing<SearchQuery>): Promise<PackedPage> {
+  const { sort, order, after, limit } = query;
+  const page = new RankedPage(order, limit);
+  await inTurns(query, order, (course, name) => {
+    // Of another workspace at the very time of the key, all come before it, or none.
+    const besides = name < (after?.of ?? '') ? Infinity : -Infinity;
+    const position = name === after?.of ? after.position : besides;
+    return {
+      walk:
+        sort === 'position'
+          ? walks.byPosition(course, after?.position)
+          : walks.byTime(course, after && [after.time, position]),
+      take: (record, time) => page.add({ time, of: name, record }),
+      // What is full is an answer, though nobody knows whether there is more behind it.
+      isEnough: () => {
+        page.more ||= page.full;
+        return query.names.length === 1 && page.full;
+      },
+    };
+  });
+  const { found, more } = page;
+  const packed = packedOf(found.map(({ record }) => record));
+  const of = Uint32Array.from(found, (ranked) => query.names.indexOf(ranked.of));
+  return moving({ ...packed, of, more }, [...buffersOf(packed), of.buffer]);
+}
+
+async function aggregate(query: Crossing<AggregateQuery>): Promise<Aggregate> {
+  const aggregation = new Aggregation(query);
+  await inTurns(query, 'oldest', (course) => ({
+    walk: walks.byPosition(course),
+    take: (record) => {
+      aggregation.add(record);
+      return true;
+    },
+    isEnough: () => false,
+  }));
+  return aggregation.result();
+}
+
+interface Going {
+  readonly walk: { slice(end: number, take: Take): boolean };
+  readonly take: Take;
+  /** Whether there is an answer already when time is up. */
+  readonly isEnough: () => boolean;
+}
+
+/** Goes through the matches in each of the workspaces, slice by slice. */
+async function inTurns(
+  { names, filter, last, left }: Crossing<Selection>,
+  order: Course['order'],
+  go: (course: Course, name: string) => Going,
+): Promise<void> {
+  if (queries >= queriesMax) {
+    throw new ServiceError('limit-exceeded', `${queriesMax} queries are running; try again`, {
       retryAfterSeconds: 1,
     });
   }
-  searches++;
+  queries++;
   try {
-    const row = selectWorkspace.get(query.workspace);
-    const { found, more } = row
-      ? await run(new Search(row.number, query))
-      : { found: [], more: false };
-    const packed = packedOf(found);
-    return moving({ ...packed, more }, buffersOf(packed));
+    const deadline = performance.now() + searchMsMax;
+    const matches = compile(filter);
+    for (const name of names) {
+      const row = selectWorkspace.get(name);
+      if (row) {
+        const plan = planOf(filter, row.number);
+        await through(
+          go({ workspace: row.number, plan, matches, last, order }, name),
+          deadline,
+          left,
+        );
+      }
+    }
   } finally {
-    searches--;
+    queries--;
   }
 }
 
-async function run(search: Search): Promise<{ found: Recorded[]; more: boolean }> {
-  const deadline = performance.now() + searchMsMax;
-  while (search.slice()) {
+async function through(
+  { walk, take, isEnough }: Going,
+  deadline: number,
+  left: Int32Array,
+): Promise<void> {
+  while (walk.slice(performance.now() + sliceMs, take) && Atomics.load(left, 0) === 0) {
     if (performance.now() > deadline) {
-      if (search.full) {
-        return { found: search.found, more: true };
+      if (isEnough()) {
+        return;
       }
       throw searchTookTooLong(searchMsMax);
     }
     await turn();
   }
-  return search;
 }
 
 function scan(workspace: string, after: number, until: number, limitBytes: number): Packed {
@@ -164,7 +179,11 @@ function scan(workspace: string, after: number, until: number, limitBytes: numbe
 }
 
 function checkpoint(workspace: string): Position {
-  return (selectWorkspace.get(workspace)?.position ?? BEFORE_FIRST) as Position;
+  return (selectWorkspace.get(workspace)?.position ?? BEFORE_FIRST);
+}
+
+function trimmed(workspace: string): Position {
+  return (selectWorkspace.get(workspace)?.trimmed ?? BEFORE_FIRST);
 }
 
 function packedOf(records: readonly Recorded[]): Packed {
@@ -179,7 +198,7 @@ function close(): void {
   db.close();
 }
 
-const api = { search, scan, checkpoint, close };
+const api = { search, aggregate, scan, checkpoint, trimmed, close };
 export type Reader = typeof api;
 
 serve(api);

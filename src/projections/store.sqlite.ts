@@ -1,8 +1,17 @@
 import { nameOf, Recorded, type Incarnation, type Position } from '../event.js';
+import { pause } from '../pause.js';
 import { pack, unpack } from '../slab.js';
 import { moving, Thread } from '../thread.js';
-import type { EventStore, Outcome, Page, SearchQuery } from './store.js';
-import type { Packed, Reader, ReaderData } from './store.sqlite.reader.js';
+import type {
+  Aggregate,
+  AggregateQuery,
+  EventStore,
+  Outcome,
+  Page,
+  SearchQuery,
+  Selection,
+} from './store.js';
+import type { Crossing, Packed, Reader, ReaderData } from './store.sqlite.reader.js';
 import type { Writer } from './store.sqlite.writer.js';
 
 /** Longer, and whoever asked has gone away; the search would go on at the cost of the others. */
@@ -65,14 +74,17 @@ class SqliteStore implements EventStore {
     return this.#writer.call('advance', nameOf(of), checkpoint);
   }
 
-  async search({ of, ...query }: SearchQuery): Promise<Page> {
-    const { more, ...packed } = await this.#reader.call('search', {
-      ...query,
-      workspace: nameOf(of),
-    });
-    const records = unpacked(packed);
-    const last = records.at(-1);
-    return { records, ...(more && last && { next: last.position }) };
+  async search(query: SearchQuery): Promise<Page> {
+    const page = await this.#ask(query, (crossing) => this.#reader.call('search', crossing));
+    const hits = unpacked(page).map((record, index) => ({
+      of: query.of[page.of[index]!]!,
+      record,
+    }));
+    return { hits, more: page.more };
+  }
+
+  aggregate(query: AggregateQuery): Promise<Aggregate> {
+    return this.#ask(query, (crossing) => this.#reader.call('aggregate', crossing));
   }
 
   async scan(
@@ -84,8 +96,44 @@ class SqliteStore implements EventStore {
     return unpacked(await this.#reader.call('scan', nameOf(of), after, until, limitBytes));
   }
 
+  trimmed(of: Incarnation): Promise<Position> {
+    return this.#reader.call('trimmed', nameOf(of));
+  }
+
+  async *trim(of: Incarnation, upTo: Position): AsyncGenerator<number> {
+    for (;;) {
+      const began = performance.now();
+      const removed = await this.#writer.call('trim', nameOf(of), upTo);
+      if (removed === 0) {
+        return;
+      }
+      yield removed;
+      // The writer has half of its time for what is emitted.
+      await pause(performance.now() - began);
+    }
+  }
+
   drop(of: Incarnation): Promise<void> {
     return this.#writer.call('drop', nameOf(of));
+  }
+
+  /** The reader looks at memory that is shared whether it is to go on. */
+  async #ask<Q extends Selection & { readonly signal?: AbortSignal }, T>(
+    { of, signal, ...query }: Q,
+    ask: (crossing: Crossing<Q>) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const left = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const leave = (): void => {
+      Atomics.store(left, 0, 1);
+    };
+    signal?.addEventListener('abort', leave);
+    try {
+      return await ask({ ...query, names: of.map(nameOf), left });
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      signal?.throwIfAborted();
+    }
   }
 
   async close(): Promise<void> {

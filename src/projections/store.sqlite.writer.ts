@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { ServiceError } from '../errors.js';
 import type { Event } from '../event.js';
+import { instant } from '../instant.js';
 import { unpack } from '../slab.js';
 import { serve } from '../thread.js';
 import { parseEvent } from './document.js';
@@ -50,7 +51,7 @@ const selectNumber = db
 const updateCheckpoint = db.prepare(
   'UPDATE workspaces SET position = max(position, ?) WHERE number = ?',
 );
-const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
+const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
 const insertTokens = db.prepare('INSERT INTO tokens (rowid, text) VALUES (?, ?)');
 const hasId = db.prepare('SELECT 1 FROM events WHERE workspace = ? AND id = ?');
 const unname = db.prepare('UPDATE workspaces SET name = NULL WHERE name = ?');
@@ -62,6 +63,9 @@ const selectKeys = db
     'SELECT key FROM events WHERE key >= ? AND key < ? LIMIT ?',
   )
   .pluck();
+const updateTrimmed = db.prepare(
+  'UPDATE workspaces SET trimmed = max(trimmed, ?) WHERE number = ?',
+);
 const deleteTokens = db.prepare('DELETE FROM tokens WHERE rowid = ?');
 const deleteEvent = db.prepare('DELETE FROM events WHERE key = ?');
 const deleteWorkspace = db.prepare('DELETE FROM workspaces WHERE number = ?');
@@ -96,7 +100,8 @@ function store(workspace: number, position: number, bytes: Uint8Array): Outcome 
   }
   assert(position >= 0 && position < positionsMax, `there is no position ${position}`);
   const key = keyOf(workspace, position);
-  if (insertEvent.run(key, workspace, event.id, bytes).changes === 1) {
+  const time = instant(event.time) || 0;
+  if (insertEvent.run(key, workspace, event.id, time, bytes).changes === 1) {
     insertTokens.run(key, tokens);
     return 'stored';
   }
@@ -123,15 +128,20 @@ const markDropped = transaction((workspace: string) => {
 
 /** Deletes some events of a dropped workspace; after the last of them, the workspace. */
 const purgeSome = transaction((workspace: number) => {
-  const keys = selectKeys.all(keyOf(workspace, 0), keyOf(workspace + 1, 0), purgeEventsMax);
+  if (deleteSome(workspace, positionsMax) < purgeEventsMax) {
+    deleteWorkspace.run(workspace);
+  }
+});
+
+/** Deletes some of the events before a position; tells how many. */
+function deleteSome(workspace: number, before: number): number {
+  const keys = selectKeys.all(keyOf(workspace, 0), keyOf(workspace, before), purgeEventsMax);
   for (const key of keys) {
     deleteTokens.run(key);
     deleteEvent.run(key);
   }
-  if (keys.length < purgeEventsMax) {
-    deleteWorkspace.run(workspace);
-  }
-});
+  return keys.length;
+}
 
 async function purge(): Promise<void> {
   for (;;) {
@@ -162,6 +172,12 @@ const api = {
   ),
   advance: transaction((workspace: string, position: number): void => {
     updateCheckpoint.run(position, numberOf(workspace));
+  }),
+  /** Removes some of what is to be trimmed; tells how many events, and 0 when all are gone. */
+  trim: transaction((workspace: string, upTo: number): number => {
+    const number = numberOf(workspace);
+    updateTrimmed.run(upTo, number);
+    return deleteSome(number, upTo + 1);
   }),
   /** Once it is marked nothing of the workspace is found; in the end all of it is gone. */
   async drop(workspace: string): Promise<void> {

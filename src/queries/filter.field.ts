@@ -20,10 +20,10 @@ export const pathSegmentsMax = 32;
 const pathShownMax = 2 * pathLengthMax;
 
 const fieldPattern =
-  /^(?:id|type|time|createdAt|position|payload|source\.[^]*|target\.[^]*|payload\.[^]*)$/;
+  /^(?:id|type|workspaceId|time|createdAt|position|payload|source\.[^]*|target\.[^]*|payload\.[^]*)$/;
 
 /** What every event has. */
-const always = new Set(['id', 'type', 'time', 'createdAt', 'position', 'payload']);
+const always = new Set(['id', 'type', 'workspaceId', 'time', 'createdAt', 'position', 'payload']);
 
 /** @throws ServiceError `invalid-filter`, always. An empty path is the filter itself. */
 export function refuse(place: string, message: string): never {
@@ -42,7 +42,7 @@ export function checkField(name: string, path: string): void {
   if (!isFilterField(name)) {
     refuse(
       path,
-      'is not a field; fields are id, type, time, createdAt, position, source.<name>, ' +
+      'is not a field; fields are id, type, workspaceId, time, createdAt, position, source.<name>, ' +
         'target.<name>, payload and payload.<path>',
     );
   }

@@ -26,11 +26,18 @@ export function compile(filter: Filter): Test {
  * Reads the texts of the scalars at a field: what an `in` is true of, when one of them is listed.
  */
 export function textsAt(field: string): (recorded: Recorded) => string[] {
-  let found: string[] = [];
+  const values = valuesAt(field);
+  return (recorded) =>
+    values(recorded)
+      .filter((value) => typeof value !== 'object')
+      .map(String);
+}
+
+/** Reads all values at a field, in the order in which they stand: what a condition is tried on. */
+export function valuesAt(field: string): (recorded: Recorded) => Value[] {
+  let found: Value[] = [];
   const collect = someAt(field, (value) => {
-    if (typeof value !== 'object') {
-      found.push(String(value));
-    }
+    found.push(value);
     return false;
   });
   return (recorded) => {
@@ -104,6 +111,7 @@ function someAt(field: string, test: ValueTest): Test {
       return (recorded) => test(recorded.position);
     case 'id':
     case 'type':
+    case 'workspaceId':
       return (recorded) => test(recorded.event[field]);
     case 'time':
     case 'createdAt':

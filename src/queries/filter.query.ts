@@ -3,7 +3,8 @@ import { allOf, anyOf, canonical, type Filter, type FilterNode } from './filter.
 import { Budget, condition, listed, textCondition } from './filter.condition.js';
 import { isBound, isFilterField, refuse } from './filter.field.js';
 
-const parameter = /^(?:text$|(?:id|type|time|createdAt|position|source|target|payload)(?:\.|$))/;
+const parameter =
+  /^(?:text$|(?:id|type|workspaceId|time|createdAt|position|source|target|payload)(?:\.|$))/;
 const operator = /^([^]*)\.(eq|ne|in|gt|gte|lt|lte|prefix|suffix|exists)$/;
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 

@@ -83,6 +83,7 @@ function condition(node: Condition, place: Place): string | undefined {
   switch (node.field) {
     case 'id':
     case 'position':
+    case 'workspaceId':
       return undefined;
     case 'time':
     case 'createdAt':

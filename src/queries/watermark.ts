@@ -56,7 +56,7 @@ export async function watermarkOf(
     () => undefined,
   );
   const lag = async (): Promise<number | undefined> => {
-    const last = await Promise.race([head, turn(undefined)]);
+    const last = await Promise.race([head, turn()]);
     return last === undefined ? undefined : Math.max(last - position, 0);
   };
   return { position, lag };

@@ -1,7 +1,7 @@
 import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
 import { parseFilter, type Filter } from '../queries/filter.js';
-import { fieldsOf, parseFields } from '../queries/fields.js';
+import { chosen, parseFields } from '../queries/fields.js';
 import {
   eventById,
   search,
@@ -146,10 +146,10 @@ function pageRequest(asked: SearchQuery, { service, left }: Call): PageRequest {
 
 function page(
   { events, ...rest }: Found,
-  fields: string | readonly string[] | undefined,
+  fields: readonly string[] | undefined,
   cursor: { cursor?: string },
 ): Buffer {
-  const choose = fields === undefined ? undefined : fieldsOf(parseFields(fields, 'fields'));
+  const choose = fields === undefined ? undefined : chosen(parseFields(fields, 'fields'));
   return jsonObject({
     events: events.map(({ epoch, record }) =>
       choose ? jsonChosen(epoch, record, choose(record)) : jsonPositioned(epoch, record),

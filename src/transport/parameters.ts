@@ -13,6 +13,8 @@ export interface ReadQuery {
   sort?: 'position' | 'time';
   order?: 'newest' | 'oldest';
   count?: boolean;
+  /** In a query string, the parameter may be repeated. */
+  fields?: readonly string[];
   waitFor?: string;
   after?: string;
   from?: string;
@@ -20,7 +22,7 @@ export interface ReadQuery {
   pace?: number;
 }
 
-const PAGING = ['limit', 'next', 'previous', 'sort', 'order', 'count'] as const;
+const PAGING = ['limit', 'next', 'previous', 'sort', 'order', 'count', 'fields'] as const;
 const PARAMETERS = [...PAGING, 'waitFor', 'after', 'from', 'wait', 'pace'] as const;
 /** In characters: the answer to a name need not be as long as the name. */
 const NAME_SHOWN_MAX = 100;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { BEFORE_FIRST, Recorded, type Incarnation, type Position } from '../../src/event.js';
 import { documentLeavesMax } from '../../src/projections/document.js';
 import type { EventStore, Outcome } from '../../src/projections/store.js';
-import { EVERYTHING } from '../../src/queries/filter.js';
 import { positionsOf, range } from '../commands/sealed.js';
+import { END, newest } from '../projections/newest.js';
 import { idsOf, incarnation, recorded, recordedRange, written } from '../projections/recorded.js';
 import { searchContract } from './store.search.contract.js';
 
@@ -15,8 +15,6 @@ export interface StoreUnderTest {
   /** Closes the store and removes what is left. */
   readonly dispose: () => Promise<void>;
 }
-
-const END = Number.MAX_SAFE_INTEGER as Position;
 
 /** What every back end of the store promises. */
 export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
@@ -37,7 +35,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
 
     const searchAll = async (of = workspace): Promise<readonly Recorded[]> =>
-      (await store.search({ of, filter: EVERYTHING, limit: 1_000, before: END })).records;
+      (await newest(store, of, { limit: 1_000 })).records;
     const scanAll = (of = workspace): Promise<readonly Recorded[]> =>
       store.scan(of, BEFORE_FIRST, END, Infinity);
 

@@ -7,15 +7,13 @@ import {
   type Position,
   type Recorded,
 } from '../../src/event.js';
-import type { EventStore, Page, SearchQuery } from '../../src/projections/store.js';
-import { parseFilter } from '../../src/queries/filter.js';
+import type { EventStore } from '../../src/projections/store.js';
 import { positionsOf, range } from '../commands/sealed.js';
+import { newest, type Newest } from '../projections/newest.js';
 import { idsOf, incarnation, recorded, recordedRange, written } from '../projections/recorded.js';
 import { filterArbitrary, recordsArbitrary } from '../queries/filter.arbitrary.js';
 import { oracle } from '../queries/filter.oracle.js';
 import { table } from '../queries/filter.table.js';
-
-const END = Number.MAX_SAFE_INTEGER as Position;
 
 /** Filters and events for each run of random ones; every filter meets every event. */
 const RUNS = 10;
@@ -82,17 +80,12 @@ export function searchContract(storeOf: () => EventStore): void {
       workspace = incarnation();
     });
 
-    type Parts = Partial<Omit<SearchQuery, 'filter'>>;
-    const search = (filter: Json, parts: Parts = {}): Promise<Page> =>
-      storeOf().search({
-        of: workspace,
-        filter: parseFilter(filter),
-        limit: 100,
-        before: END,
-        ...parts,
-      });
+    const search = (
+      filter: Json,
+      parts: { limit?: number; before?: Position } = {},
+    ): Promise<Newest> => newest(storeOf(), workspace, { filter, ...parts });
     const write = (records: readonly Recorded[]) => written(storeOf(), workspace, records);
-    async function* pages(filter: Json, limit: number): AsyncGenerator<Page> {
+    async function* pages(filter: Json, limit: number): AsyncGenerator<Newest> {
       let page = await search(filter, { limit });
       yield page;
       while (page.next !== undefined) {

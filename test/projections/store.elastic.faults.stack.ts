@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.js';
 import type { EventStore } from '../../src/projections/store.js';
-import { parseFilter } from '../../src/queries/filter.js';
 import { positionsOf, range } from '../commands/sealed.js';
 import { elasticsearch, newPrefix, openStore, removeIndices } from './elastic.js';
 import { openProxy, type Asked, type Proxy, type Told } from './elastic.proxy.js';
+import { END, newest } from './newest.js';
 import { incarnation, recorded, recordedRange, written } from './recorded.js';
-
-const END = Number.MAX_SAFE_INTEGER as Position;
 
 describe('the Elasticsearch store, when the cluster is not as it should be', function () {
   this.timeout(30_000);
@@ -142,8 +140,7 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
       what.endsWith('_search')
         ? { status: 200, body: { timed_out: true, hits: { hits: [] } } }
         : undefined;
-    const query = { of, filter: parseFilter({}), limit: 1, before: END };
-    await assert.rejects(store.search(query), {
+    await assert.rejects(newest(store, of), {
       code: 'unavailable',
       message: /Narrow its filter/,
     });
@@ -172,8 +169,7 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
 
   it('says that there is too much to do where Elasticsearch says so', async () => {
     proxy.answer = ({ what }) => (what.endsWith('_search') ? busy : undefined);
-    const query = { of, filter: parseFilter({}), limit: 1, before: END };
-    await assert.rejects(store.search(query), { code: 'limit-exceeded', retryAfterSeconds: 1 });
+    await assert.rejects(newest(store, of), { code: 'limit-exceeded', retryAfterSeconds: 1 });
   });
 
   it('goes on with a drop that was cut short', async () => {

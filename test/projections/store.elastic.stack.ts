@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.js';
-import type { EventStore, Page } from '../../src/projections/store.js';
-import { EVERYTHING } from '../../src/queries/filter.js';
+import type { EventStore } from '../../src/projections/store.js';
 import { positionsOf, range } from '../commands/sealed.js';
 import { storeContract } from '../contract/store.contract.js';
 import { elasticsearch, newPrefix, openStore, removeIndices } from './elastic.js';
+import { END, newest, type Newest } from './newest.js';
 import { incarnation, recorded, recordedRange, written } from './recorded.js';
 
 storeContract('Elasticsearch', async () => {
@@ -23,8 +23,6 @@ storeContract('Elasticsearch', async () => {
     },
   };
 });
-
-const END = Number.MAX_SAFE_INTEGER as Position;
 
 describe('the Elasticsearch store, beyond what every store promises', function () {
   this.timeout(30_000);
@@ -49,8 +47,8 @@ describe('the Elasticsearch store, beyond what every store promises', function (
     of = incarnation();
   });
 
-  const search = (limit: number, last: Position = END): Promise<Page> =>
-    store.search({ of, filter: EVERYTHING, limit, before: last });
+  const search = (limit: number, before: Position = END): Promise<Newest> =>
+    newest(store, of, { limit, before });
   const scanAll = async (): Promise<number[]> =>
     positionsOf(await store.scan(of, BEFORE_FIRST, END, Infinity));
 
@@ -118,7 +116,7 @@ describe('the Elasticsearch store, beyond what every store promises', function (
     await written(store, of, records);
     const found: number[] = [];
     for (let last: Position | undefined = END; last !== undefined;) {
-      const page: Page = await search(700, last);
+      const page: Newest = await search(700, last);
       for (const record of page.records) {
         found.push(record.position);
         assert.deepEqual(Buffer.from(record.bytes), records[record.position]!.bytes);

@@ -11,6 +11,7 @@ import { filterDepthMax, parseFilter } from '../../src/queries/filter.js';
 import { compile } from '../../src/queries/filter.predicate.js';
 import { positionsOf } from '../commands/sealed.js';
 import { elasticsearch, newPrefix, openStore, removeIndices } from '../projections/elastic.js';
+import { newest } from '../projections/newest.js';
 import { incarnation, recorded, written } from '../projections/recorded.js';
 import { filterArbitrary, recordsArbitrary } from './filter.arbitrary.js';
 import { oracle } from './filter.oracle.js';
@@ -19,8 +20,6 @@ const FILTERS = 2_000;
 const EVENTS = 2_000;
 /** In one request to Elasticsearch. */
 const AT_ONCE = 50;
-
-const END = Number.MAX_SAFE_INTEGER as Position;
 
 describe('The filter as a query of Elasticsearch', function () {
   this.timeout(300_000);
@@ -58,7 +57,7 @@ describe('The filter as a query of Elasticsearch', function () {
           assert.deepEqual(records!.filter(compile(filter)), expected, what);
           const positions = positionsOf(expected).reverse();
           assert.deepEqual(found[at], positions, what);
-          const page = await embedded.search({ of, filter, limit: EVENTS, before: END });
+          const page = await newest(embedded, of, { filter: json, limit: EVENTS });
           assert.deepEqual(positionsOf(page.records), positions, what);
           matches += positions.length;
         }
@@ -106,7 +105,7 @@ describe('The filter as a query of Elasticsearch', function () {
     );
     return Promise.all(
       filters.map(async (json) => {
-        const page = await store.search({ of, filter: parseFilter(json), limit: 100, before: END });
+        const page = await newest(store, of, { filter: json });
         return positionsOf(page.records).reverse();
       }),
     );

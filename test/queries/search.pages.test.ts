@@ -189,7 +189,7 @@ describe('The pages of a search', () => {
       }
       page = await ask({ next: page.next });
     }
-    assert.deepEqual(found, expected.sort());
+    assert.deepEqual(found, expected.toSorted());
     const { next } = await ask({});
     assert.deepEqual(await refusal(find({ next: next! })), ['invalid-cursor', 'next']);
     const asStranger = searchAcross(requestOf({}), STRANGER.caller, history);
