@@ -1,13 +1,10 @@
 import { ServiceError } from '../errors.js';
 import type { Json, JsonObject, Recorded } from '../event.js';
-import { isFilterField } from './filter.js';
+import { fieldFault } from './filter.js';
 import { valuesAt } from './filter.predicate.js';
 
 /** Each is looked for in each event. */
 export const fieldsMax = 50;
-
-/** In characters: the answer to a name need not be as long as the name. */
-const NAME_SHOWN_MAX = 100;
 
 /**
  * Checks the fields that are chosen of events.
@@ -21,8 +18,9 @@ export function parseFields(fields: readonly string[], path: string): readonly s
   }
   for (const [index, field] of fields.entries()) {
     const at = `${path}[${String(index)}]`;
-    if (!isFilterField(field)) {
-      refuse(at, `is no field of an event: ${field.slice(0, NAME_SHOWN_MAX)}`);
+    const fault = fieldFault(field);
+    if (fault !== undefined) {
+      refuse(at, fault);
     }
     if (fields.indexOf(field) < index) {
       refuse(at, 'is there already');

@@ -38,21 +38,28 @@ export function isFilterField(name: string): boolean {
   return fieldPattern.test(name);
 }
 
-export function checkField(name: string, path: string): void {
+/** Why a name is none of a field; `undefined` where it is one. */
+export function fieldFault(name: string): string | undefined {
   if (!isFilterField(name)) {
-    refuse(
-      path,
-      'is not a field; fields are id, type, workspaceId, time, createdAt, position, source.<name>, ' +
-        'target.<name>, payload and payload.<path>',
+    return (
+      'is not a field; fields are id, type, workspaceId, time, createdAt, position, ' +
+      'source.<name>, target.<name>, payload and payload.<path>'
     );
   }
   if (name.length > pathLengthMax) {
-    refuse(path, `is longer than ${String(pathLengthMax)} characters`);
+    return `is longer than ${String(pathLengthMax)} characters`;
   }
   if (name.split('.').length > pathSegmentsMax) {
-    refuse(path, `has more than ${String(pathSegmentsMax)} segments`);
+    return `has more than ${String(pathSegmentsMax)} segments`;
   }
-  checkUnicode(name, path);
+  return halfPairs.test(name) ? halfPair : undefined;
+}
+
+export function checkField(name: string, path: string): void {
+  const fault = fieldFault(name);
+  if (fault !== undefined) {
+    refuse(path, fault);
+  }
 }
 
 /** Whether its values are compared as text, so that patterns make sense. */
@@ -131,9 +138,12 @@ export function textOf(json: unknown, path: string): string {
 }
 
 /** Half a surrogate pair has no UTF-8, so the index of a back end would hold another character. */
+const halfPairs = /\p{Surrogate}/u;
+const halfPair = 'has half of a surrogate pair, which is no character';
+
 function checkUnicode(text: string, path: string): void {
-  if (/\p{Surrogate}/u.test(text)) {
-    refuse(path, 'has half of a surrogate pair, which is no character');
+  if (halfPairs.test(text)) {
+    refuse(path, halfPair);
   }
 }
 

@@ -9,7 +9,7 @@ import { refuse } from './filter.field.js';
 export { and, EVERYTHING } from './filter.ast.js';
 export type { Bounds, Filter, FilterNode, NumberBounds, TextBounds } from './filter.ast.js';
 export { isFilterParameter, parseFilterQuery } from './filter.query.js';
-export { isFilterField } from './filter.field.js';
+export { fieldFault, isFilterField } from './filter.field.js';
 
 /** Filters within filters. Whoever walks the tree recurses, so it is bounded before anyone does. */
 export const filterDepthMax = 8;

@@ -1,20 +1,12 @@
 import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
-import { parseFilter, type Filter } from '../queries/filter.js';
-import { chosen, parseFields } from '../queries/fields.js';
-import {
-  eventById,
-  search,
-  searchAcross,
-  type Found,
-  type PageRequest,
-} from '../queries/search.js';
+import { eventById } from '../queries/search.js';
 import type { SubscribeRequest } from '../queries/subscribe.js';
 import type { Call } from './call.js';
-import { jsonBody, mediaType } from './body.js';
+import { mediaType } from './body.js';
 import { emitBody, emitLines } from './emit.js';
 import { exportEvents } from './export.js';
-import { jsonChosen, jsonObject, jsonPositioned } from './framing.js';
+import { jsonPositioned } from './framing.js';
 import {
   assertTaken,
   bounded,
@@ -30,7 +22,7 @@ import {
   type ReadQuery,
 } from './parameters.js';
 import { poll } from './poll.js';
-import { tellLag } from './respond.js';
+import { searchPage } from './search.js';
 import { streamEvents } from './sse.js';
 
 export async function emitEvents(
@@ -89,71 +81,4 @@ export async function getEvent(
   const { epoch, record } = await eventById(id, workspace, context.caller, service);
   ctx.type = JSON_TYPE;
   ctx.body = jsonPositioned(epoch, record);
-}
-
-export async function searchEvents(ctx: KoaContext, call: Call): Promise<void> {
-  const asked = await searchBody(ctx, call);
-  ctx.type = JSON_TYPE;
-  ctx.body = await searchPage(ctx, call, asked);
-}
-
-/** Across workspaces, where no cursor could tell what was not yet searchable. */
-export async function searchAll(ctx: KoaContext, call: Call): Promise<void> {
-  const asked = await searchBody(ctx, call);
-  const { service, context } = call;
-  const found = await searchAcross(pageRequest(asked, call), context.caller, service);
-  ctx.type = JSON_TYPE;
-  ctx.body = page(found, asked.fields, {});
-}
-
-type SearchQuery = ReadQuery & { filter: Filter };
-
-async function searchBody(ctx: KoaContext, call: Call): Promise<SearchQuery> {
-  const body = await jsonBody(ctx.req, call.service.config.bodyBytesMax);
-  call.check(body);
-  const { filter = {}, ...asked } = body as ReadQuery & { filter?: unknown };
-  return { ...asked, filter: parseFilter(filter) };
-}
-
-async function searchPage(ctx: KoaContext, call: Call, asked: SearchQuery): Promise<Buffer> {
-  const { service, workspace, context } = call;
-  const { waitFor } = asked;
-  const request = {
-    ...pageRequest(asked, call),
-    workspace,
-    waitMs: bounded(asked, service.config).waitMs,
-    ...(waitFor !== undefined && { waitFor }),
-  };
-  const { cursor, lag, ...found } = await search(request, context.caller, service);
-  tellLag(ctx, lag);
-  return page(found, asked.fields, { cursor });
-}
-
-function pageRequest(asked: SearchQuery, { service, left }: Call): PageRequest {
-  const { limit } = bounded(asked, service.config);
-  const { filter, sort, order, next, previous, count } = asked;
-  return {
-    filter,
-    limit,
-    left,
-    ...(sort !== undefined && { sort }),
-    ...(order !== undefined && { order }),
-    ...(next !== undefined && { next }),
-    ...(previous !== undefined && { previous }),
-    ...(count !== undefined && { count }),
-  };
-}
-
-function page(
-  { events, ...rest }: Found,
-  fields: readonly string[] | undefined,
-  cursor: { cursor?: string },
-): Buffer {
-  const choose = fields === undefined ? undefined : chosen(parseFields(fields, 'fields'));
-  return jsonObject({
-    events: events.map(({ epoch, record }) =>
-      choose ? jsonChosen(epoch, record, choose(record)) : jsonPositioned(epoch, record),
-    ),
-    rest: { ...rest, ...cursor },
-  });
 }

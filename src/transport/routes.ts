@@ -7,6 +7,7 @@ import * as admin from './admin.js';
 import * as events from './events.js';
 import type { Call } from './call.js';
 import { checkBody, checkParameters, operations } from './openapi.js';
+import * as search from './search.js';
 import * as workspaces from './workspaces.js';
 
 type Handler = (ctx: KoaContext, call: Call) => void | Promise<void>;
@@ -15,8 +16,10 @@ const handlers: Readonly<Record<string, Handler>> = {
   emitEvents: events.emitEvents,
   readEvents: events.readEvents,
   getEvent: events.getEvent,
-  searchEvents: events.searchEvents,
-  searchAll: events.searchAll,
+  searchEvents: search.searchEvents,
+  searchAll: search.searchAll,
+  getUsage: search.getUsage,
+  getUsageOfAll: search.getUsageOfAll,
   listWorkspaces: workspaces.listWorkspaces,
   getWorkspace: workspaces.getWorkspace,
   putWorkspace: workspaces.putWorkspace,

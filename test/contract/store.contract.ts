@@ -5,6 +5,7 @@ import type { EventStore, Outcome } from '../../src/projections/store.js';
 import { positionsOf, range } from '../commands/sealed.js';
 import { END, newest } from '../projections/newest.js';
 import { idsOf, incarnation, recorded, recordedRange, written } from '../projections/recorded.js';
+import { aggregateContract } from './store.aggregate.contract.js';
 import { searchContract } from './store.search.contract.js';
 
 /** A store that is empty or not: a test makes workspaces of its own. */
@@ -250,5 +251,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
 
     searchContract(() => store);
+    aggregateContract(() => store);
   });
 }

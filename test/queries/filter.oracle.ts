@@ -27,7 +27,7 @@ export function oracle(filter: Json, event: Event, position: number): boolean {
 type Scalar = string | number | boolean;
 
 /** Every value at a field, objects as well. */
-function valuesAt(field: string, event: Event, position: number): Json[] {
+export function valuesAt(field: string, event: Event, position: number): Json[] {
   return flatten('', { ...(event as unknown as JsonObject), position })
     .filter(([path]) => path === field)
     .map(([, value]) => value);
