@@ -34,10 +34,34 @@ export class Checkpoints {
     this.#stale.add(index);
   }
 
-  async get(of: Incarnation): Promise<Position> {
+  get(of: Incarnation): Promise<Position> {
+    return this.#position(nameOf(of));
+  }
+
+  /** Up to where the events of an incarnation were trimmed. */
+  trimmed(of: Incarnation): Promise<Position> {
+    return this.#position(trimmedId(of));
+  }
+
+  /** Tells that events are trimmed up to a position, and never less than that. */
+  trim(of: Incarnation, upTo: Position): Promise<void> {
+    return this.#move(new Map([[trimmedId(of), upTo]]));
+  }
+
+  async drop(of: Incarnation): Promise<void> {
+    for (const id of [nameOf(of), trimmedId(of)]) {
+      await this.#cluster.request({
+        method: 'DELETE',
+        path: [this.#indices.checkpoints, '_doc', id],
+        expect: [404],
+      });
+    }
+  }
+
+  async #position(id: string): Promise<Position> {
     const { _source } = await this.#cluster.request<{ _source?: { position: Position } }>({
       method: 'GET',
-      path: [this.#indices.checkpoints, '_doc', nameOf(of)],
+      path: [this.#indices.checkpoints, '_doc', id],
       expect: [404],
     });
     return _source?.position ?? BEFORE_FIRST;
@@ -94,6 +118,11 @@ export class Checkpoints {
       throw new ServiceError('unavailable', `No checkpoint was moved: ${failed.reason}`);
     }
   }
+}
+
+/** No name of an incarnation has a number sign. */
+function trimmedId(of: Incarnation): string {
+  return `${nameOf(of)}#trimmed`;
 }
 
 /** Makes searchable what was written. An index that is not there has nothing to be found. */

@@ -21,6 +21,8 @@ export interface Request {
   /** Statuses that are answers too, beside those of success. */
   readonly expect?: readonly number[];
   readonly msMax?: number;
+  /** Aborts when nobody waits for the answer any more: Elasticsearch gives the work up as well. */
+  readonly signal?: AbortSignal;
 }
 
 /** What became of one operation, as its HTTP status: 0 when no node could be asked. */
@@ -58,9 +60,13 @@ export class Cluster {
     });
   }
 
-  /** @throws ServiceError `unavailable`, or `limit-exceeded` when there is too much to do. */
+  /**
+   * @throws ServiceError `unavailable`, or `limit-exceeded` when there is too much to do; the reason
+   *   of the signal when that aborts.
+   */
   async request<T>(request: Request): Promise<T & { readonly status: number }> {
-    const { method, path, query, body, expect = [], msMax = requestMsMax } = request;
+    const { method, path, query, body, expect = [], msMax = requestMsMax, signal } = request;
+    signal?.throwIfAborted();
     try {
       const answer = await this.#client.transport.request<T>(
         {
@@ -73,6 +79,7 @@ export class Cluster {
           meta: true,
           ignore: [...expect],
           requestTimeout: msMax,
+          ...(signal && { signal }),
           // The library would wait some seconds where no node can be reached. Who asks is told at
           // once, and knows better when to ask again.
           retryBackoff: () => 0,
@@ -80,6 +87,7 @@ export class Cluster {
       );
       return { ...answer.body, status: answer.statusCode };
     } catch (error) {
+      signal?.throwIfAborted();
       throw serviceError(error);
     }
   }
@@ -131,6 +139,16 @@ export class Cluster {
 /** No node, too much to do, or a failure of the server's own. */
 export function isPassing(status: number): boolean {
   return status === 0 || status === 429 || status >= 500;
+}
+
+/** Whether a request has failed because no answer came in time. */
+export function isTimeout({ cause }: Error): boolean {
+  return cause instanceof errors.TimeoutError;
+}
+
+/** Whether a request has failed by an exception of a type of Elasticsearch. */
+export function failsBy({ cause }: Error, type: string): boolean {
+  return cause instanceof errors.ResponseError && JSON.stringify(cause.body).includes(type);
 }
 
 function statusOf(error: unknown): number {

@@ -1,9 +1,11 @@
 /** A record as the document that is written of it. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { nameOf, type Incarnation, type Recorded } from '../event.js';
+import { nameOf, type Event, type Incarnation, type Recorded } from '../event.js';
 import { instant } from '../instant.js';
-import { parseEvent } from './document.js';
+import { groupText } from './aggregation.js';
+import { leaves, parseEvent, type Leaf } from './document.js';
+import { columnName } from './store.elastic.columns.js';
 import { tokensOf } from './tokens.elastic.js';
 
 /**
@@ -20,10 +22,19 @@ export interface Document {
   /** Epoch milliseconds; 0 where the event does not tell, or tells of a time before 1970. */
   readonly createdAt: number;
   readonly source: string;
+  /** The paths of its numbers that have no column. */
+  readonly unplaced: readonly string[];
 }
 
-/** @throws Error with the reason why it can never be stored. */
-export function documentOf(of: Incarnation, record: Recorded): Document {
+/**
+ * @param columns Where the numbers at a path go.
+ * @throws Error with the reason why it can never be stored.
+ */
+export function documentOf(
+  of: Incarnation,
+  record: Recorded,
+  columns: ReadonlyMap<string, number>,
+): Document {
   const { position, bytes } = record;
   if (!isUtf8(bytes)) {
     throw new Error('is not UTF-8');
@@ -32,20 +43,66 @@ export function documentOf(of: Incarnation, record: Recorded): Document {
   // Not `record.event`, which would keep the parsed event as long as the record waits.
   const event = parseEvent(text);
   const createdAt = instant(event.createdAt);
+  const found = leaves(event);
+  const { numbers, unplaced } = numbersOf(found, columns);
   const source = {
     of: nameOf(of),
     position,
     // There is no NaN in JSON: what is no time becomes null, which no range holds.
     time: instant(event.time),
     createdAt,
-    tokens: tokensOf(event),
+    size: bytes.byteLength,
+    tokens: tokensOf(event, found),
+    values: valuesOf(event, found),
+    numbers,
     [bytes.byteLength <= smallBytesMax ? 'bytes' : 'large']: text,
   };
   return {
     id: documentIdOf(of, event.id),
     createdAt: Math.max(createdAt || 0, 0),
     source: JSON.stringify(source),
+    unplaced,
   };
+}
+
+/** What groups are named by, and what is counted as different: the texts at each path. */
+function valuesOf({ type, workspaceId }: Event, found: readonly Leaf[]): Record<string, string[]> {
+  const values: Record<string, string[]> = {};
+  const named = [
+    { path: 'type', value: type },
+    { path: 'workspaceId', value: workspaceId },
+  ];
+  for (const { path, value } of [...named, ...found]) {
+    if (isNameOfValues(path)) {
+      (values[path] ??= []).push(groupText(String(value)));
+    }
+  }
+  return values;
+}
+
+/** Elasticsearch keeps a path and its text apart by the character that it does not take in one. */
+export function isNameOfValues(path: string): boolean {
+  return !path.includes('\0');
+}
+
+/** What sums and the like are computed of. JSON can spell numbers that are none as a double. */
+function numbersOf(
+  found: readonly Leaf[],
+  columns: ReadonlyMap<string, number>,
+): { numbers: Record<string, number[]>; unplaced: string[] } {
+  const numbers: Record<string, number[]> = {};
+  const unplaced: string[] = [];
+  for (const { path, value } of found) {
+    if (typeof value === 'number' && Number.isFinite(value)) {
+      const column = columns.get(path);
+      if (column === undefined) {
+        unplaced.push(path);
+      } else {
+        (numbers[columnName(column)] ??= []).push(value);
+      }
+    }
+  }
+  return { numbers, unplaced };
 }
 
 function documentIdOf(of: Incarnation, eventId: string): string {

@@ -1,15 +1,27 @@
-import type { Incarnation, Position, Recorded } from '../event.js';
+import { nameOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { EVERYTHING, translate } from '../queries/filter.elastic.js';
 import { compile } from '../queries/filter.predicate.js';
+import { Aggregation } from './aggregation.js';
 import { pageBytesMax } from './limits.js';
+import { canGroupBy, reckon } from './store.elastic.aggregate.js';
 import { BulkQueue } from './store.elastic.bulk.js';
 import { Checkpoints } from './store.elastic.checkpoints.js';
+import { Columns } from './store.elastic.columns.js';
 import { Cluster, type ClusterOptions } from './store.elastic.client.js';
-import { drop } from './store.elastic.drop.js';
 import { Indices, type IndexOptions } from './store.elastic.indices.js';
+import { reckoningOf } from './store.elastic.metrics.js';
 import { hitsMax, walk } from './store.elastic.reader.js';
+import { remove } from './store.elastic.remove.js';
 import { Writer } from './store.elastic.writer.js';
-import type { EventStore, Outcome, Page, SearchQuery } from './store.js';
+import type {
+  Aggregate,
+  AggregateQuery,
+  EventStore,
+  Hit,
+  Outcome,
+  Page,
+  SearchQuery,
+} from './store.js';
 
 /** Of an event with its envelope: how many are asked for at once to fill a number of bytes. */
 const eventBytesLikely = 512;
@@ -33,6 +45,7 @@ class ElasticStore implements EventStore {
   readonly #cluster: Cluster;
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;
+  readonly #columns: Columns;
   readonly #writer: Writer;
   readonly #searchMsMax: number;
 
@@ -40,8 +53,15 @@ class ElasticStore implements EventStore {
     this.#cluster = new Cluster(options);
     this.#indices = new Indices(this.#cluster, options);
     this.#checkpoints = new Checkpoints(this.#cluster, this.#indices);
+    this.#columns = new Columns(this.#cluster, this.#indices);
     const queue = new BulkQueue(this.#cluster);
-    this.#writer = new Writer(this.#cluster, this.#indices, this.#checkpoints, queue);
+    this.#writer = new Writer(
+      this.#cluster,
+      this.#indices,
+      this.#checkpoints,
+      this.#columns,
+      queue,
+    );
     this.#searchMsMax = options.searchMsMax;
   }
 
@@ -57,31 +77,67 @@ class ElasticStore implements EventStore {
     return this.#checkpoints.advance(of, checkpoint);
   }
 
-  async search({ of, filter, limit, before }: SearchQuery): Promise<Page> {
-    const { query, exact } = translate(filter);
+  async search({ filter, limit, after, ...query }: SearchQuery): Promise<Page> {
+    const { query: translated, exact } = translate(filter);
     const matches = exact ? undefined : compile(filter);
-    const records: Recorded[] = [];
+    const hits: Hit[] = [];
     let bytes = 0;
+    let more = false;
     const found = walk(this.#cluster, this.#indices.events, {
-      of,
-      query,
-      order: 'newest',
-      after: -1,
-      last: before - 1,
+      ...query,
+      query: translated,
+      after,
       hits: exact ? limit + 1 : hitsMax,
       msMax: this.#searchMsMax,
+      // What is full is an answer, though nobody knows whether there is more behind it.
+      isEnough: () => (more = hits.length === limit),
     });
-    for await (const record of found) {
-      if (matches && !matches(record)) {
+    for await (const hit of found) {
+      if (matches && !matches(hit.record)) {
         continue;
       }
-      if (records.length === limit || bytes >= pageBytesMax) {
-        return { records, next: records.at(-1)!.position };
+      if (hits.length === limit || bytes >= pageBytesMax) {
+        return { hits, more: true };
       }
-      records.push(record);
-      bytes += record.bytes.byteLength;
+      hits.push(hit);
+      bytes += hit.record.bytes.byteLength;
     }
-    return { records };
+    return { hits, more };
+  }
+
+  async aggregate(asked: AggregateQuery): Promise<Aggregate> {
+    const { of, filter, groupBy, metrics } = asked;
+    const { query, exact } = translate(filter);
+    const msMax = this.#searchMsMax;
+    const reckonings =
+      exact && canGroupBy(groupBy)
+        ? await Promise.all(
+            metrics.map((metric, at) =>
+              reckoningOf(metric, String(at), groupBy.length > 0, of, this.#columns),
+            ),
+          )
+        : [undefined];
+    if (reckonings.every((reckoning) => reckoning !== undefined)) {
+      return reckon(this.#cluster, this.#indices.events, { ...asked, query, reckonings, msMax });
+    }
+    // What Elasticsearch cannot work out is worked out here, if there is time enough.
+    const matches = compile(filter);
+    const aggregation = new Aggregation(asked);
+    const found = walk(this.#cluster, this.#indices.events, {
+      ...asked,
+      query,
+      sort: of.length === 1 ? 'position' : 'time',
+      order: 'newest',
+      after: undefined,
+      hits: hitsMax,
+      msMax,
+    });
+    for await (const { record } of found) {
+      if (matches(record)) {
+        aggregation.add(record);
+      }
+    }
+    return aggregation.result();
   }
 
   async scan(
@@ -93,15 +149,16 @@ class ElasticStore implements EventStore {
     const records: Recorded[] = [];
     let bytesLeft = limitBytes;
     const found = walk(this.#cluster, this.#indices.events, {
-      of,
+      of: [of],
       query: EVERYTHING,
+      sort: 'position',
       order: 'oldest',
-      after,
+      after: { time: 0, of: nameOf(of), position: after },
       last: until,
       hits: Math.ceil(limitBytes / eventBytesLikely),
       msMax: this.#searchMsMax,
     });
-    for await (const record of found) {
+    for await (const { record } of found) {
       bytesLeft -= record.bytes.byteLength;
       if (bytesLeft >= 0 || records.length === 0) {
         records.push(record);
@@ -113,8 +170,23 @@ class ElasticStore implements EventStore {
     return records;
   }
 
-  drop(of: Incarnation): Promise<void> {
-    return drop(this.#cluster, this.#indices, of);
+  trimmed(of: Incarnation): Promise<Position> {
+    return this.#checkpoints.trimmed(of);
+  }
+
+  async *trim(of: Incarnation, upTo: Position): AsyncGenerator<number> {
+    await this.#checkpoints.trim(of, upTo);
+    yield* remove(this.#cluster, this.#indices.events, of, upTo);
+  }
+
+  async drop(of: Incarnation): Promise<void> {
+    await this.#checkpoints.drop(of);
+    await this.#columns.drop(of);
+    const removal = remove(this.#cluster, this.#indices.events, of, Infinity);
+    let step: IteratorResult<number>;
+    do {
+      step = await removal.next();
+    } while (!step.done);
   }
 
   close(): Promise<void> {

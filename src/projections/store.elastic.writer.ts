@@ -1,9 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
-import type { Incarnation, Recorded } from '../event.js';
+import { nameOf, type Incarnation, type Recorded } from '../event.js';
+import { Turns } from '../turns.js';
 import type { BulkQueue } from './store.elastic.bulk.js';
 import type { Checkpoints } from './store.elastic.checkpoints.js';
 import type { Answer, Cluster } from './store.elastic.client.js';
+import type { Columns } from './store.elastic.columns.js';
 import { documentOf, type Document } from './store.elastic.document.js';
 import type { Indices } from './store.elastic.indices.js';
 import type { Outcome } from './store.js';
@@ -24,23 +26,31 @@ export class Writer {
   readonly #cluster: Cluster;
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;
+  readonly #columns: Columns;
   readonly #queue: BulkQueue;
-  /** Documents are made call by call: so ids are under way in the order of the calls. */
-  #made: Promise<unknown> = Promise.resolve();
+  /** Of each incarnation that is written: so its ids are under way in the order of the calls. */
+  readonly #calls = new Map<string, Turns>();
+  /** Documents are made call by call, for others to have their turn in between. */
+  readonly #making = new Turns();
   /** What becomes of the documents that are being written, by their ids. */
   readonly #underWay = new Map<string, Promise<Outcome>>();
 
-  constructor(cluster: Cluster, indices: Indices, checkpoints: Checkpoints, queue: BulkQueue) {
+  constructor(
+    cluster: Cluster,
+    indices: Indices,
+    checkpoints: Checkpoints,
+    columns: Columns,
+    queue: BulkQueue,
+  ) {
     this.#cluster = cluster;
     this.#indices = indices;
     this.#checkpoints = checkpoints;
+    this.#columns = columns;
     this.#queue = queue;
   }
 
   async write(of: Incarnation, records: readonly Recorded[]): Promise<readonly Outcome[]> {
-    const made = this.#made.then(() => documentsOf(of, records));
-    this.#made = made;
-    const documents = await made;
+    const documents = await this.#inTurn(of, () => this.#documentsOf(of, records));
     const firsts: Document[] = [];
     // Begins when this run of code has ended, and with it the list.
     const stored = Promise.resolve().then(() => this.#store(of, firsts));
@@ -64,6 +74,38 @@ export class Writer {
     };
     stored.then(arrived, arrived);
     return Promise.all(outcomes);
+  }
+
+  async #inTurn<T>(of: Incarnation, work: () => Promise<T>): Promise<T> {
+    const name = nameOf(of);
+    const calls = this.#calls.get(name) ?? new Turns();
+    this.#calls.set(name, calls);
+    try {
+      return await calls.take(work);
+    } finally {
+      if (calls.isDone) {
+        this.#calls.delete(name);
+      }
+    }
+  }
+
+  async #documentsOf(
+    of: Incarnation,
+    records: readonly Recorded[],
+  ): Promise<(Document | Refused)[]> {
+    const columns = await this.#columns.get(of);
+    const documents = await this.#making.take(() => documentsOf(of, records, columns));
+    const unplaced = documents.map((document) => ('id' in document ? document.unplaced : []));
+    const more = await this.#columns.allocate(of, new Set(unplaced.flat()));
+    const places = [...documents.keys()].filter((at) => unplaced[at]!.length > 0);
+    if (more.size > columns.size && places.length > 0) {
+      const again = places.map((at) => records[at]!);
+      const placed = await this.#making.take(() => documentsOf(of, again, more));
+      places.forEach((at, index) => {
+        documents[at] = placed[index]!;
+      });
+    }
+    return documents;
   }
 
   /** One outcome for each document. No two of them have one id. */
@@ -138,12 +180,13 @@ export class Writer {
 async function documentsOf(
   of: Incarnation,
   records: readonly Recorded[],
+  columns: ReadonlyMap<string, number>,
 ): Promise<(Document | Refused)[]> {
   const documents: (Document | Refused)[] = [];
   let end = performance.now() + sliceMs;
   for (const record of records) {
     try {
-      documents.push(documentOf(of, record));
+      documents.push(documentOf(of, record, columns));
     } catch (error) {
       documents.push({ refused: (error as Error).message });
     }

@@ -87,7 +87,10 @@ export interface Group {
 export type ErrorBound =
   /** Of the value itself. */
   | { readonly relative: number }
-  /** Of the share of values below: the 50th percentile is between the 49th and the 51st, say. */
+  /**
+   * Of the share of values below: with 0.01, the 50th percentile is between the value next below the
+   * 49th and the one next above the 51st.
+   */
   | { readonly rank: number };
 
 export interface Aggregate {

@@ -6,7 +6,7 @@
  */
 import type { Event } from '../event.js';
 import { valueLengthMax } from '../queries/filter.field.js';
-import { leaves, paths, textWords } from './document.js';
+import { paths, textWords, type Leaf } from './document.js';
 
 /** What a token says of a path, as its first letter. */
 export const says = {
@@ -39,12 +39,15 @@ export function wordToken(word: string): string {
   return `w${word}`;
 }
 
-/** @throws Error with a reason for the dead-letter log. */
-export function tokensOf(event: Event): string[] {
+/**
+ * @param leaves Those of the event.
+ * @throws Error with a reason for the dead-letter log.
+ */
+export function tokensOf(event: Event, leaves: readonly Leaf[]): string[] {
   const tokens = paths(event).map((path) => token(says.exists, path));
   addText('id', event.id, tokens);
   addText('type', event.type, tokens);
-  for (const { path, value } of leaves(event)) {
+  for (const { path, value } of leaves) {
     if (typeof value === 'string') {
       addText(path, value, tokens);
     } else {

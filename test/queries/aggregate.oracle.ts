@@ -62,11 +62,11 @@ function expectedGroups(groupBy: readonly Grouping[], matching: readonly Recorde
 }
 
 /** A text as JSON, so that the text `null` is not taken for none. */
-function labelsAt(grouping: Grouping, { event, position }: Recorded): string[] {
+function labelsAt(grouping: Grouping, record: Recorded): string[] {
   if (grouping.by === 'interval') {
-    return [labelOf(Date.parse(event[grouping.field]) || 0, grouping.interval)];
+    return [labelOf(Date.parse(record.event[grouping.field]) || 0, grouping.interval)];
   }
-  const texts = textsAt(grouping.field, { event, position } as Recorded);
+  const texts = textsAt(grouping.field, record);
   return texts.length > 0 ? texts.map((text) => JSON.stringify(text)) : ['null'];
 }
 
@@ -159,14 +159,8 @@ function assertValue(
     .flatMap((record) => numbersAt(metric.field, record))
     .toSorted((a, b) => a - b);
   if (metric.of === 'percentiles') {
-    const list = value as readonly (number | null)[];
-    assert.equal(list.length, metric.percents.length);
-    for (const [index, percent] of metric.percents.entries()) {
-      const share = bound && 'rank' in bound ? bound.rank : 0;
-      const low = quantile(numbers, Math.max(percent / 100 - share, 0));
-      const high = quantile(numbers, Math.min(percent / 100 + share, 1));
-      assertBetween(list[index]!, low, high, `${what}, ${percent} %`);
-    }
+    const rank = bound && 'rank' in bound ? bound.rank : 0;
+    assertPercentiles(value as readonly (number | null)[], metric.percents, numbers, rank, what);
     return;
   }
   const sum = numbers.reduce((before, number) => before + number, 0);
@@ -193,6 +187,33 @@ function assertBetween(
   }
   const most = ROUNDING * Math.max(Math.abs(low), Math.abs(high), size);
   assert.ok(value >= low - most && value <= high + most, `${what}: ${value}, ${low} to ${high}`);
+}
+
+function assertPercentiles(
+  values: readonly (number | null)[],
+  percents: readonly number[],
+  sorted: readonly number[],
+  rank: number,
+  what: string,
+): void {
+  assert.equal(values.length, percents.length);
+  for (const [index, percent] of percents.entries()) {
+    const exact = quantile(sorted, percent / 100);
+    const [low, high] = rank > 0 ? around(sorted, percent / 100, rank) : [exact, exact];
+    assertBetween(values[index]!, low, high, `${what}, ${percent} %`);
+  }
+}
+
+/** The values that are so much of all of them away, each with its next one. */
+function around(
+  sorted: readonly number[],
+  share: number,
+  rank: number,
+): readonly [low: number | null, high: number | null] {
+  const last = sorted.length - 1;
+  const low = sorted[Math.max(Math.floor(last * (share - rank)), 0)];
+  const high = sorted[Math.min(Math.ceil(last * (share + rank)), last)];
+  return [low ?? null, high ?? null];
 }
 
 function quantile(sorted: readonly number[], share: number): number | null {

@@ -1,0 +1,192 @@
+/** Metrics as Elasticsearch works them out: what to ask for, and what the answer comes to. */
+import { nameOf, type Incarnation, type JsonObject } from '../event.js';
+import { columnName, type Columns } from './store.elastic.columns.js';
+import { isNameOfValues } from './store.elastic.document.js';
+import type { ErrorBound, Group, Metric } from './store.js';
+
+type Value = Group['values'][number];
+
+/** A group as it comes back, or all that matches. */
+export interface Bucket {
+  readonly key?: string | number;
+  readonly doc_count: number;
+  readonly groups?: {
+    readonly buckets: readonly Bucket[];
+    readonly sum_other_doc_count?: number;
+  };
+  /** What was asked for of the group, by name. */
+  readonly [aggregation: string]: unknown;
+}
+
+export interface Reckoning {
+  /** By names that no other metric has. */
+  readonly aggs: JsonObject;
+  readonly valueOf: (bucket: Bucket) => Value;
+  readonly bound?: ErrorBound;
+}
+
+/** Numbers of a field of the documents, or of those of some incarnations alone. */
+interface Source {
+  readonly field: JsonObject;
+  readonly of?: readonly string[];
+}
+
+interface Stats {
+  readonly count: number;
+  readonly sum: number;
+  readonly min: number | null;
+  readonly max: number | null;
+}
+
+/**
+ * How to work out a metric; `undefined` where Elasticsearch cannot.
+ *
+ * @param name No other metric of the query has it.
+ * @param isGrouped Whether it is worked out for each of many groups.
+ * @throws ServiceError `query-too-costly` where some numbers have no column.
+ */
+export async function reckoningOf(
+  metric: Metric,
+  name: string,
+  isGrouped: boolean,
+  of: readonly Incarnation[],
+  columns: Columns,
+): Promise<Reckoning | undefined> {
+  switch (metric.of) {
+    case 'count':
+      return { aggs: {}, valueOf: ({ doc_count }) => doc_count };
+    case 'distinct':
+      return isNameOfValues(metric.field) ? distinct(metric.field, name, isGrouped) : undefined;
+    case 'percentiles': {
+      const [source, ...others] = await sourcesOf(metric.field, of, columns);
+      return others.length === 0 ? percentiles(source, metric.percents, name) : undefined;
+    }
+    default:
+      return statistic(metric.of, await sourcesOf(metric.field, of, columns), name);
+  }
+}
+
+/**
+ * How many texts are told apart before they are estimated, and how far off the estimate is: six
+ * times the standard error of HyperLogLog, 1.04 / √registers (P. Flajolet et al., 2007). For a
+ * threshold of 40,000 there are 2^18 registers, for 3,000 there are 2^14, of a byte each: 160 MB of
+ * the latter for as many groups as there may be.
+ */
+const distinctOfAll = { threshold: 40_000, relative: 0.0125 };
+const distinctOfGroups = { threshold: 3_000, relative: 0.05 };
+
+function distinct(field: string, name: string, isGrouped: boolean): Reckoning {
+  const { threshold, relative } = isGrouped ? distinctOfGroups : distinctOfAll;
+  return {
+    aggs: {
+      [name]: {
+        cardinality: {
+          field: `values.${field}`,
+          precision_threshold: threshold,
+          // As with groups: no numbering of all texts.
+          execution_hint: 'direct',
+        },
+      },
+    },
+    valueOf: (bucket) => (bucket[name] as { value: number } | undefined)?.value ?? 0,
+    bound: { relative },
+  };
+}
+
+const compression = 1_000;
+const rank = 0.01;
+
+function percentiles(
+  source: Source | undefined,
+  percents: readonly number[],
+  name: string,
+): Reckoning {
+  return {
+    aggs: source
+      ? {
+          [name]: {
+            percentiles: {
+              ...source.field,
+              percents: [...percents],
+              keyed: false,
+              tdigest: { compression },
+            },
+          },
+        }
+      : {},
+    // They come back sorted.
+    valueOf: (bucket) => {
+      const { values = [] } = (bucket[name] ?? {}) as {
+        values?: readonly { key: number; value: number | null }[];
+      };
+      return percents.map((percent) => values.find(({ key }) => key === percent)?.value ?? null);
+    },
+    bound: { rank },
+  };
+}
+
+function statistic(
+  what: 'sum' | 'avg' | 'min' | 'max',
+  sources: readonly Source[],
+  name: string,
+): Reckoning {
+  const names = sources.map((_, at) => `${name}.${at}`);
+  const aggs = sources.map(({ field, of }) => {
+    const stats = { stats: field };
+    return of ? { filter: { terms: { of: [...of] } }, aggs: { stats } } : stats;
+  });
+  return {
+    aggs: Object.fromEntries(aggs.map((agg, at) => [names[at]!, agg])),
+    valueOf: (bucket) => {
+      const all = names
+        .map((each) => bucket[each] as Stats | { stats: Stats } | undefined)
+        .map((found) => (found && 'stats' in found ? found.stats : found))
+        .filter((found) => found !== undefined && found.count > 0) as Stats[];
+      return valueOf(what, all);
+    },
+  };
+}
+
+function valueOf(what: 'sum' | 'avg' | 'min' | 'max', all: readonly Stats[]): number | null {
+  const sum = all.reduce((before, stats) => before + stats.sum, 0);
+  if (what === 'sum') {
+    return sum;
+  }
+  if (all.length === 0) {
+    return null;
+  }
+  switch (what) {
+    case 'avg':
+      return sum / all.reduce((before, { count }) => before + count, 0);
+    case 'min':
+      return Math.min(...all.map(({ min }) => min!));
+    case 'max':
+      return Math.max(...all.map(({ max }) => max!));
+  }
+}
+
+/** Where the numbers at a field stand. */
+async function sourcesOf(
+  field: string,
+  of: readonly Incarnation[],
+  columns: Columns,
+): Promise<Source[]> {
+  switch (field) {
+    case 'bytes':
+      return [{ field: { field: 'size' } }];
+    case 'time':
+    case 'createdAt':
+      return [{ field: { field, missing: 0 } }];
+  }
+  const names = new Map<number, string[]>();
+  for (const each of of) {
+    const place = await columns.find(each, field);
+    if (place !== undefined) {
+      names.set(place, [...(names.get(place) ?? []), nameOf(each)]);
+    }
+  }
+  return [...names].map(([place, own]) => ({
+    field: { field: `numbers.${columnName(place)}` },
+    ...(own.length < of.length && { of: own }),
+  }));
+}

@@ -1,0 +1,77 @@
+/** One search of Elasticsearch: what it is about, and how it ends. */
+import { ServiceError } from '../errors.js';
+import { nameOf, type Incarnation, type JsonObject } from '../event.js';
+import { isTimeout, type Cluster } from './store.elastic.client.js';
+
+/** For the way of an answer that was found just in time. */
+const graceMs = 1_000;
+
+export interface Search {
+  /** At least one. */
+  readonly of: readonly Incarnation[];
+  readonly query: JsonObject;
+  /** The bounds of positions, as a range has them. */
+  readonly positions: JsonObject;
+  /** What is asked for of the matches: the other members of the body. */
+  readonly body: JsonObject;
+  /** What of the answer is read. */
+  readonly read: readonly string[];
+  readonly msMax: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Answer {
+  readonly timed_out: boolean;
+  readonly _shards: { readonly failed: number };
+}
+
+/**
+ * Asks for all of an answer, never a part of it; for nothing when it is not found in time.
+ *
+ * @throws ServiceError `unavailable` when some events cannot be looked at.
+ */
+export async function ask<T>(
+  cluster: Cluster,
+  index: string,
+  { of, query, positions, body, read, msMax, signal }: Search,
+): Promise<T | undefined> {
+  const [first, ...others] = of;
+  let answer: Answer & T;
+  try {
+    answer = await cluster.request<Answer & T>({
+      method: 'POST',
+      path: [index, '_search'],
+      query: {
+        ...(others.length === 0 && { routing: first!.id }),
+        // Before the first event there is no index.
+        ignore_unavailable: 'true',
+        // Refused below: here, too little time and too much to do would be told by one status.
+        allow_partial_search_results: 'true',
+        filter_path: ['timed_out', '_shards.failed', ...read].join(','),
+      },
+      body: {
+        query: {
+          bool: {
+            filter: [{ terms: { of: of.map(nameOf) } }, { range: { position: positions } }, query],
+          },
+        },
+        timeout: `${msMax}ms`,
+        ...body,
+      },
+      msMax: msMax + graceMs,
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    if (isTimeout(error as Error)) {
+      return undefined;
+    }
+    throw error;
+  }
+  if (answer.timed_out) {
+    return undefined;
+  }
+  if (answer._shards.failed > 0) {
+    throw new ServiceError('unavailable', 'Some shards do not answer: there may be more events.');
+  }
+  return answer;
+}
