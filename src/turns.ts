@@ -1,18 +1,10 @@
-/** Work that is done piece by piece, in the order in which it comes, also behind what has failed. */
+/** Runs one piece of work after the other, in the order of the calls. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-
-  get isDone(): boolean {
-    return this.#waiting === 0;
-  }
 
   take<T>(work: () => Promise<T>): Promise<T> {
-    this.#waiting++;
-    const mine = this.#last.then(work).finally(() => {
-      this.#waiting--;
-    });
-    this.#last = mine.catch(() => undefined);
-    return mine;
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 }

@@ -28,8 +28,8 @@ export class Writer {
   readonly #checkpoints: Checkpoints;
   readonly #columns: Columns;
   readonly #queue: BulkQueue;
-  /** Of each incarnation that is written: so its ids are under way in the order of the calls. */
-  readonly #calls = new Map<string, Turns>();
+  /** The last call of each incarnation: so its ids are under way in the order of the calls. */
+  readonly #calls = new Map<string, Promise<void>>();
   /** Documents are made call by call, for others to have their turn in between. */
   readonly #making = new Turns();
   /** What becomes of the documents that are being written, by their ids. */
@@ -76,17 +76,21 @@ export class Writer {
     return Promise.all(outcomes);
   }
 
-  async #inTurn<T>(of: Incarnation, work: () => Promise<T>): Promise<T> {
+  /** Of one incarnation, a call after the other. */
+  #inTurn<T>(of: Incarnation, work: () => Promise<T>): Promise<T> {
     const name = nameOf(of);
-    const calls = this.#calls.get(name) ?? new Turns();
-    this.#calls.set(name, calls);
-    try {
-      return await calls.take(work);
-    } finally {
-      if (calls.isDone) {
+    const done = (this.#calls.get(name) ?? Promise.resolve()).then(work);
+    const ended = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#calls.set(name, ended);
+    void ended.then(() => {
+      if (this.#calls.get(name) === ended) {
         this.#calls.delete(name);
       }
-    }
+    });
+    return done;
   }
 
   async #documentsOf(

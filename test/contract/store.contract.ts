@@ -6,7 +6,9 @@ import { positionsOf, range } from '../commands/sealed.js';
 import { END, newest } from '../projections/newest.js';
 import { idsOf, incarnation, recorded, recordedRange, written } from '../projections/recorded.js';
 import { aggregateContract } from './store.aggregate.contract.js';
+import { orderContract } from './store.order.contract.js';
 import { searchContract } from './store.search.contract.js';
+import { trimContract } from './store.trim.contract.js';
 
 /** A store that is empty or not: a test makes workspaces of its own. */
 export interface StoreUnderTest {
@@ -251,6 +253,8 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
 
     searchContract(() => store);
+    orderContract(() => store);
     aggregateContract(() => store);
+    trimContract(() => store);
   });
 }
