@@ -22,9 +22,9 @@ export function startOf(interval: Interval): (time: number) => number {
     if (start !== undefined) {
       return start;
     }
-    const begin = DateTime.fromMillis(time, { zone: timeZone }).startOf(unit);
-    known.add(begin.toMillis(), nextStart(interval, begin.toMillis()));
-    return begin.toMillis();
+    const begin = firstOf(DateTime.fromMillis(time, { zone: timeZone }).startOf(unit));
+    known.add(begin, nextStart(interval, begin));
+    return begin;
   };
 }
 
@@ -36,12 +36,40 @@ export function nextStart(interval: Interval, start: number): number {
   const { unit, timeZone } = interval;
   // Not every day begins at the same hour: at midnight, clocks may be set forward.
   const next = DateTime.fromMillis(start, { zone: timeZone }).plus({ [unit]: 1 });
-  return next.startOf(unit).toMillis();
+  return firstOf(next.startOf(unit));
 }
 
-/** Whether there is such a time zone: an IANA name, or an offset. */
+/** Where clocks are set back over it, a midnight comes twice: the day begins with the first one. */
+function firstOf(midnight: DateTime): number {
+  const { offset: before } = DateTime.fromMillis(midnight.toMillis() - dayMs, {
+    zone: midnight.zone,
+  });
+  const earlier = midnight.toMillis() - (before - midnight.offset) * minuteMs;
+  const { offset } = DateTime.fromMillis(earlier, { zone: midnight.zone });
+  return Math.min(midnight.toMillis(), offset === before ? earlier : Infinity);
+}
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+
+/** What ISO 8601 has room for, and Java. */
+const offsetMinutesMax = 18 * 60;
+
+/** Names that Luxon takes for the zone of the machine that it runs on. */
+const machineZones = new Set(['local', 'system', 'default']);
+
+/** Whether there is such a time zone: an IANA name, or an offset such as `UTC+5:30`. */
 export function isTimeZone(name: string): boolean {
-  return DateTime.utc().setZone(name).isValid;
+  const { isValid, offset } = DateTime.utc().setZone(name);
+  return isValid && Math.abs(offset) <= offsetMinutesMax && !machineZones.has(name.toLowerCase());
+}
+
+/** The one name of a time zone, as Java knows it too: `Europe/Berlin` of `europe/berlin`, `+05:30`. */
+export function zoneId(name: string): string {
+  const { zone } = DateTime.utc().setZone(name);
+  return zone.type === 'fixed'
+    ? zone.formatOffset(0, 'short')
+    : new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
 }
 
 /** The intervals that were met, sorted, and the one that was met last: events mostly come in order. */

@@ -31,35 +31,32 @@ export function parseEvent(text: string): Event {
   return event;
 }
 
-/**
- * The scalars of source, target and payload; null counts as absent.
- *
- * @throws Error with a reason for the dead-letter log when there are over `documentLeavesMax`.
- */
-export function leaves(event: Event): Leaf[] {
-  const found: Leaf[] = [];
-  visit(event, (path, value) => {
-    if (typeof value !== 'object') {
-      found.push({ path, value });
-      refuseOver(documentLeavesMax, found.length);
-    }
-  });
-  return found;
+/** What an index tells of source, target and payload; null counts as absent. */
+export interface Contents {
+  /** The scalars, each as often as it stands there. */
+  readonly leaves: readonly Leaf[];
+  /**
+   * Where there is a value, object or scalar: what `exists` is true of, beside the fields that every
+   * event has. An array is where its elements are.
+   */
+  readonly paths: ReadonlySet<string>;
 }
 
-/**
- * Every path in source, target and payload with a value, object or scalar, each once: what `exists`
- * is true of, beside the fields that every event has. An array is where its elements are.
- *
- * @throws Error as `leaves` does: empty objects have no leaves, but paths.
- */
-export function paths(event: Event): string[] {
-  const found = new Set<string>();
-  visit(event, (path) => {
-    found.add(path);
-    refuseOver(documentLeavesMax, found.size);
+/** @throws Error with a reason for the dead-letter log when there are over `documentLeavesMax`. */
+export function contentsOf(event: Event): Contents {
+  const found: Leaf[] = [];
+  const paths = new Set<string>();
+  visit(event, (path, value) => {
+    paths.add(path);
+    if (typeof value !== 'object') {
+      found.push({ path, value });
+    }
+    // Objects have no leaves if they are empty, but paths.
+    if (Math.max(found.length, paths.size) > documentLeavesMax) {
+      throw new Error(`has more than ${documentLeavesMax.toLocaleString('en')} values to index`);
+    }
   });
-  return [...found];
+  return { leaves: found, paths };
 }
 
 /** The words of every text in the payload, keys aside: what `$text` looks in. */
@@ -138,11 +135,5 @@ function visit(event: Event, each: (path: string, value: Exclude<Json, null>) =>
     if (typeof value === 'object') {
       enter(path, value);
     }
-  }
-}
-
-function refuseOver(max: number, count: number): void {
-  if (count > max) {
-    throw new Error(`has more than ${max.toLocaleString('en')} values to index`);
   }
 }

@@ -1,6 +1,6 @@
 /** Aggregations as Elasticsearch works them out. */
 import type { JsonObject } from '../event.js';
-import type { Interval } from '../interval.js';
+import { zoneId, type Interval } from '../interval.js';
 import { groupsMax, groupTextMax, searchTookTooLong, tooManyGroups } from './limits.js';
 import { failsBy, type Cluster } from './store.elastic.client.js';
 import { isNameOfValues } from './store.elastic.document.js';
@@ -94,7 +94,7 @@ function groupedBy(grouping: Grouping): JsonObject {
 
 function lengthOf(interval: Interval): JsonObject {
   return 'unit' in interval
-    ? { calendar_interval: interval.unit, time_zone: interval.timeZone }
+    ? { calendar_interval: interval.unit, time_zone: zoneId(interval.timeZone) }
     : { fixed_interval: `${interval.lengthMs}ms` };
 }
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { nameOf, type Event, type Incarnation, type Recorded } from '../event.js';
 import { instant } from '../instant.js';
 import { groupText } from './aggregation.js';
-import { leaves, parseEvent, type Leaf } from './document.js';
+import { contentsOf, parseEvent, type Leaf } from './document.js';
 import { columnName } from './store.elastic.columns.js';
 import { tokensOf } from './tokens.elastic.js';
 
@@ -43,8 +43,8 @@ export function documentOf(
   // Not `record.event`, which would keep the parsed event as long as the record waits.
   const event = parseEvent(text);
   const createdAt = instant(event.createdAt);
-  const found = leaves(event);
-  const { numbers, unplaced } = numbersOf(found, columns);
+  const contents = contentsOf(event);
+  const { numbers, unplaced } = numbersOf(contents.leaves, columns);
   const source = {
     of: nameOf(of),
     position,
@@ -52,8 +52,8 @@ export function documentOf(
     time: instant(event.time),
     createdAt,
     size: bytes.byteLength,
-    tokens: tokensOf(event, found),
-    values: valuesOf(event, found),
+    tokens: tokensOf(event, contents),
+    values: valuesOf(event, contents.leaves),
     numbers,
     [bytes.byteLength <= smallBytesMax ? 'bytes' : 'large']: text,
   };
@@ -66,18 +66,32 @@ export function documentOf(
 }
 
 /** What groups are named by, and what is counted as different: the texts at each path. */
-function valuesOf({ type, workspaceId }: Event, found: readonly Leaf[]): Record<string, string[]> {
-  const values: Record<string, string[]> = {};
+function valuesOf({ type, workspaceId }: Event, leaves: readonly Leaf[]): Several<string> {
+  const values: Several<string> = {};
   const named = [
     { path: 'type', value: type },
     { path: 'workspaceId', value: workspaceId },
   ];
-  for (const { path, value } of [...named, ...found]) {
+  for (const { path, value } of [...named, ...leaves]) {
     if (isNameOfValues(path)) {
-      (values[path] ??= []).push(groupText(String(value)));
+      add(values, path, groupText(String(value)));
     }
   }
   return values;
+}
+
+/** One value stands for a list of it, in fewer characters. */
+type Several<T> = Record<string, T | T[]>;
+
+function add<T>(to: Several<T>, name: string, value: T): void {
+  const before = to[name];
+  if (before === undefined) {
+    to[name] = value;
+  } else if (Array.isArray(before)) {
+    before.push(value);
+  } else {
+    to[name] = [before, value];
+  }
 }
 
 /** Elasticsearch keeps a path and its text apart by the character that it does not take in one. */
@@ -87,18 +101,18 @@ export function isNameOfValues(path: string): boolean {
 
 /** What sums and the like are computed of. JSON can spell numbers that are none as a double. */
 function numbersOf(
-  found: readonly Leaf[],
+  leaves: readonly Leaf[],
   columns: ReadonlyMap<string, number>,
-): { numbers: Record<string, number[]>; unplaced: string[] } {
-  const numbers: Record<string, number[]> = {};
+): { numbers: Several<number>; unplaced: string[] } {
+  const numbers: Several<number> = {};
   const unplaced: string[] = [];
-  for (const { path, value } of found) {
+  for (const { path, value } of leaves) {
     if (typeof value === 'number' && Number.isFinite(value)) {
       const column = columns.get(path);
       if (column === undefined) {
         unplaced.push(path);
       } else {
-        (numbers[columnName(column)] ??= []).push(value);
+        add(numbers, columnName(column), value);
       }
     }
   }

@@ -6,7 +6,7 @@
  */
 import type { Event } from '../event.js';
 import { valueLengthMax } from '../queries/filter.field.js';
-import { paths, textWords, type Leaf } from './document.js';
+import { textWords, type Contents } from './document.js';
 
 /** What a token says of a path, as its first letter. */
 export const says = {
@@ -40,11 +40,11 @@ export function wordToken(word: string): string {
 }
 
 /**
- * @param leaves Those of the event.
+ * @param contents Those of the event.
  * @throws Error with a reason for the dead-letter log.
  */
-export function tokensOf(event: Event, leaves: readonly Leaf[]): string[] {
-  const tokens = paths(event).map((path) => token(says.exists, path));
+export function tokensOf(event: Event, { leaves, paths }: Contents): string[] {
+  const tokens = Array.from(paths, (path) => token(says.exists, path));
   addText('id', event.id, tokens);
   addText('type', event.type, tokens);
   for (const { path, value } of leaves) {

@@ -5,7 +5,7 @@
  */
 import type { Event } from '../event.js';
 import { instant } from '../instant.js';
-import { leaves, paths, textWords, type Leaf } from './document.js';
+import { contentsOf, textWords, type Leaf } from './document.js';
 
 /** Starts of a text, the longest first (a month of a date), and its end; in UTF-16 units. */
 export const prefixLengths = [8, 3, 1] as const;
@@ -107,10 +107,11 @@ export function tokensOf(workspace: number, position: number, event: Event): str
   for (const field of ['time', 'createdAt'] as const) {
     addCells(timeCell(instant(event[field])), timeLevels, new Place(workspace, field), tokens);
   }
-  for (const path of paths(event)) {
+  const { leaves, paths } = contentsOf(event);
+  for (const path of paths) {
     tokens.push(new Place(workspace, path).exists());
   }
-  for (const leaf of leaves(event)) {
+  for (const leaf of leaves) {
     addLeaf(leaf, new Place(workspace, leaf.path), tokens);
   }
   const text = new Place(workspace, '$text');

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Event, JsonObject } from '../../src/event.js';
 import {
+  contentsOf,
   documentLeavesMax,
-  leaves,
   pathLengthMax,
-  paths,
   textWords,
   wordLengthMax,
   words,
@@ -25,18 +24,16 @@ function eventWith(payload: JsonObject): Event {
 
 const inPayload = ({ path }: { path: string }): boolean => path.startsWith('payload.');
 const leavesOf = (payload: JsonObject): string[] =>
-  leaves(eventWith(payload))
-    .filter(inPayload)
+  contentsOf(eventWith(payload))
+    .leaves.filter(inPayload)
     .map(({ path, value }) => `${path} ${JSON.stringify(value)}`)
     .sort();
 const pathsOf = (payload: JsonObject): string[] =>
-  paths(eventWith(payload))
-    .filter((path) => inPayload({ path }))
-    .sort();
+  [...contentsOf(eventWith(payload)).paths].filter((path) => inPayload({ path })).sort();
 
 describe('The leaves of an event', () => {
   it('are the scalars of source, target and payload', () => {
-    const found = leaves(eventWith({ a: { b: 1 } })).map(({ path }) => path);
+    const found = contentsOf(eventWith({ a: { b: 1 } })).leaves.map(({ path }) => path);
     assert.deepEqual(found.toSorted(), [
       'payload.a.b',
       'source.connectionId',
@@ -67,9 +64,12 @@ describe('The leaves of an event', () => {
 
   it(`are refused with a reason when there are over ${String(documentLeavesMax)}`, () => {
     const ones = (count: number): JsonObject => ({ a: Array.from({ length: count }, () => 1) });
-    assert.equal(leaves(eventWith(ones(documentLeavesMax - 4))).length, documentLeavesMax);
+    assert.equal(
+      contentsOf(eventWith(ones(documentLeavesMax - 4))).leaves.length,
+      documentLeavesMax,
+    );
     const reason = /^Error: has more than 10,000 values to index$/;
-    assert.throws(() => leaves(eventWith(ones(documentLeavesMax - 3))), reason);
+    assert.throws(() => contentsOf(eventWith(ones(documentLeavesMax - 3))), reason);
   });
 
   it('are not sought past what a filter can name, however deep the event is', () => {
@@ -94,7 +94,7 @@ describe('The paths of an event', () => {
   it('are refused with a reason when there are too many, with no leaf among them', () => {
     const keys = Array.from({ length: documentLeavesMax + 1 }, (_, index) => String(index));
     const payload = Object.fromEntries(keys.map((key) => [key, {}]));
-    assert.throws(() => paths(eventWith(payload)), /has more than 10,000 values to index/);
+    assert.throws(() => contentsOf(eventWith(payload)), /has more than 10,000 values to index/);
   });
 });
 

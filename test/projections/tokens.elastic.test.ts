@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { leaves } from '../../src/projections/document.js';
+import { contentsOf } from '../../src/projections/document.js';
 import { endOf, says, sortable, token, tokensOf } from '../../src/projections/tokens.elastic.js';
 import { recorded } from './recorded.js';
 
 const tokens = (payload: object): string[] => {
   const event = { ...recorded(0).event, payload: payload as Record<string, string> };
-  return tokensOf(event, leaves(event));
+  return tokensOf(event, contentsOf(event));
 };
 const inOrder = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 

@@ -47,11 +47,13 @@ const times = [
   '2024-03-31T01:00:00Z',
   '2024-10-27T00:30:00+02:00',
   '2024-10-27T01:30:00Z',
+  '2024-11-03T04:30:00Z',
   '2024-11-03T05:59:00Z',
   '2024-12-30T23:30:00Z',
   '2024-12-31T23:59:59.999Z',
   '2025-01-01T00:00:00+05:30',
   '1969-12-31T23:59:59Z',
+  'no time',
 ];
 const time = fc.oneof(
   fc.constantFrom(...times),
@@ -109,6 +111,7 @@ const timeZone = fc.constantFrom(
   'UTC',
   'Europe/Berlin',
   'America/New_York',
+  'America/Havana',
   'Asia/Kolkata',
   'Pacific/Apia',
 );
