@@ -32,6 +32,16 @@ export const operations: readonly (Operation & { operationId: string })[] = back
     return { ...operation, operationId: operation.operationId };
   });
 
+/** The query parameters of an operation that are lists, since they may be repeated. */
+const lists = new Map(
+  operations.map(({ operationId, parameters = [] }) => [
+    operationId,
+    (parameters as readonly { name: string; schema?: { type?: unknown } }[])
+      .filter(({ schema }) => schema?.type === 'array')
+      .map(({ name }) => name),
+  ]),
+);
+
 /*
  * Requests are validated with the validators that openapi-backend has compiled for each operation:
  * one for the body where there is one, then one for the parameters. They are called as they are,
@@ -42,11 +52,18 @@ export const operations: readonly (Operation & { operationId: string })[] = back
 /** @throws ServiceError `invalid-request` */
 export function checkParameters(operationId: string, given: Parameters): void {
   const { params, query, headers } = given;
+  const repeatable = lists.get(operationId) ?? [];
+  for (const name of repeatable) {
+    // Said once, it is a list of one.
+    if (query[name] !== undefined) {
+      query[name] = [query[name]].flat();
+    }
+  }
   const validate = backend.validator.getRequestValidatorsForOperation(operationId).at(-1);
   if (validate && !validate({ path: params, query, header: headers, cookie: {} })) {
     const found = faults(validate.errors).map(({ path, message }) => {
       const name = path.replace(/^(query|path|header)\./, '');
-      const isRepeated = Array.isArray(query[name]);
+      const isRepeated = Array.isArray(query[name]) && !repeatable.includes(name);
       return { path: name, message: isRepeated ? 'is repeated; say it once' : message };
     });
     refuse('invalid-request', found);
