@@ -1,15 +1,19 @@
 import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
+import { parseFields } from '../queries/fields.js';
 import { eventById } from '../queries/search.js';
 import type { SubscribeRequest } from '../queries/subscribe.js';
 import type { Call } from './call.js';
 import { mediaType } from './body.js';
 import { emitBody, emitLines } from './emit.js';
-import { exportEvents } from './export.js';
+import { csvFormat } from './export.csv.js';
+import { exportEvents, type ExportFormat } from './export.js';
+import { linesFormat } from './export.lines.js';
 import { jsonPositioned } from './framing.js';
 import {
   assertTaken,
   bounded,
+  CSV_TYPE,
   filterOf,
   JSON_TYPE,
   LINES_TYPE,
@@ -46,6 +50,7 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
   if (accepted === false) {
     throw new ServiceError('not-acceptable', `Accept one of ${MEDIA_TYPES.join(', ')}.`);
   }
+  ctx.vary('Accept');
   const way = wayOf(query, accepted);
   assertTaken(query, way);
   if (way === SEARCH) {
@@ -68,9 +73,22 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
   }
   // From here on the response is written piece by piece, beside Koa.
   ctx.respond = false;
-  await (accepted === SSE_TYPE
-    ? streamEvents(call, request, ctx.res)
-    : exportEvents(call, request, ctx.res));
+  if (accepted === SSE_TYPE) {
+    await streamEvents(call, request, ctx.res);
+    return;
+  }
+  ctx.vary('Accept-Encoding');
+  const isGzipped = ctx.acceptsEncodings('gzip', 'identity') === 'gzip';
+  await exportEvents(call, request, ctx.res, { format: formatOf(query, accepted), isGzipped });
+}
+
+function formatOf(query: ReadQuery, accepted: typeof LINES_TYPE | typeof CSV_TYPE): ExportFormat {
+  const fields = query.fields && parseFields(query.fields, 'fields');
+  if (accepted === LINES_TYPE) {
+    return linesFormat(fields);
+  }
+  const { header = true, escapeFormulas = true } = query;
+  return csvFormat({ header, escapeFormulas, ...(fields && { fields }) });
 }
 
 export async function getEvent(

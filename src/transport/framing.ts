@@ -58,11 +58,8 @@ export function sseFraming(epoch: string): Framing {
 }
 
 /** One `{position, event}` a line. */
-export function lineFraming(epoch: string): Framing {
-  return {
-    key: 'lines',
-    frame: (records) => concat(records, (record) => [positionedHead(epoch, record), '}\n']),
-  };
+export function jsonLines(epoch: string, records: readonly Recorded[]): Buffer {
+  return concat(records, (record) => [positionedHead(epoch, record), '}\n']);
 }
 
 /** A JSON object with the events in the field `events` and what else there is to say. */
@@ -95,9 +92,8 @@ export function jsonObject({
 const COMMA = Buffer.from(',');
 
 /** `{"position":…,"fields":…}`: what was chosen of one event. */
-export function jsonChosen(epoch: string, record: Recorded, fields: JsonObject): Buffer {
-  const position = formatCursor(epoch, record.position);
-  return Buffer.from(JSON.stringify({ position, fields }));
+export function jsonChosen(epoch: string, record: Recorded, fields: JsonObject): string {
+  return JSON.stringify({ position: formatCursor(epoch, record.position), fields });
 }
 
 /** `{"position":…,"event":…}` of one event. */

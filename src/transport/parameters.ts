@@ -20,17 +20,23 @@ export interface ReadQuery {
   from?: string;
   wait?: number;
   pace?: number;
+  /** Of CSV: whether the first line names the columns. */
+  header?: boolean;
+  /** Of CSV: whether texts that a spreadsheet would run are kept from that. */
+  escapeFormulas?: boolean;
 }
 
 const PAGING = ['limit', 'next', 'previous', 'sort', 'order', 'count', 'fields'] as const;
-const PARAMETERS = [...PAGING, 'waitFor', 'after', 'from', 'wait', 'pace'] as const;
+const OF_CSV = ['header', 'escapeFormulas'] as const;
+const PARAMETERS = [...PAGING, 'waitFor', 'after', 'from', 'wait', 'pace', ...OF_CSV] as const;
 /** In characters: the answer to a name need not be as long as the name. */
 const NAME_SHOWN_MAX = 100;
 
 export const JSON_TYPE = 'application/json';
 export const SSE_TYPE = 'text/event-stream';
 export const LINES_TYPE = 'application/x-ndjson';
-export const MEDIA_TYPES = [JSON_TYPE, SSE_TYPE, LINES_TYPE] as const;
+export const CSV_TYPE = 'text/csv';
+export const MEDIA_TYPES = [JSON_TYPE, SSE_TYPE, LINES_TYPE, CSV_TYPE] as const;
 export type MediaType = (typeof MEDIA_TYPES)[number];
 
 /** A way of reading, with the parameters that it takes beside conditions. */
@@ -43,7 +49,8 @@ export const SEARCH: Way = { name: 'A search', takes: [...PAGING, 'waitFor', 'wa
 const POLL: Way = { name: 'A long poll', takes: ['after', 'from', 'wait', 'limit'] };
 const STREAMS = {
   [SSE_TYPE]: { name: SSE_TYPE, takes: ['after', 'from', 'pace'] },
-  [LINES_TYPE]: { name: LINES_TYPE, takes: ['after', 'from'] },
+  [LINES_TYPE]: { name: LINES_TYPE, takes: ['after', 'from', 'fields'] },
+  [CSV_TYPE]: { name: CSV_TYPE, takes: ['after', 'from', 'fields', ...OF_CSV] },
 } as const;
 
 export function wayOf({ after, from, wait, waitFor }: ReadQuery, accepted: MediaType): Way {
@@ -99,7 +106,7 @@ export function startOf(
   }
   if (from === undefined) {
     // An export is of everything, all else is live.
-    return accepted === LINES_TYPE ? 'start' : 'now';
+    return accepted === LINES_TYPE || accepted === CSV_TYPE ? 'start' : 'now';
   }
   if (from === 'now' || from === 'start') {
     return from;

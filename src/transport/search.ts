@@ -135,7 +135,9 @@ function page(
   const choose = fields === undefined ? undefined : chosen(parseFields(fields, 'fields'));
   return jsonObject({
     events: events.map(({ epoch, record }) =>
-      choose ? jsonChosen(epoch, record, choose(record)) : jsonPositioned(epoch, record),
+      choose
+        ? Buffer.from(jsonChosen(epoch, record, choose(record)))
+        : jsonPositioned(epoch, record),
     ),
     rest: { ...rest, ...cursor },
   });

@@ -36,7 +36,8 @@ export async function run(steps: readonly Step[], cwd: string): Promise<string[]
   const exited = once(shell, 'exit');
   const output = await text(shell.stdout);
   await exited;
-  return output.split(`\n${SEPARATOR}\n`);
+  // A reader does not see with what a line ends.
+  return output.replaceAll('\r\n', '\n').split(`\n${SEPARATOR}\n`);
 }
 
 /** @throws AssertionError unless a step has printed what is shown. */

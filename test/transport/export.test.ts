@@ -70,6 +70,50 @@ describe('An export', () => {
     );
   });
 
+  it('has the chosen fields of each event, where it is asked for those', async () => {
+    const drafts = [{ a: [1, 2] }, { b: '=1' }].map((payload) => ({ type: 'n', payload }));
+    await emit(node.url, 'chosen', drafts);
+    const fields = { fields: 'payload.a', type: 'n' };
+    const { text } = await exported('chosen', fields);
+    const { epoch } = await node.service.log.bounds('chosen');
+    assert.deepEqual(text.split('\n'), [
+      `{"position":"${epoch}-0","fields":{"payload.a":[1,2]}}`,
+      `{"position":"${epoch}-1","fields":{}}`,
+      '',
+    ]);
+    assert.deepEqual((await exported('chosen', { ...fields, after: `${epoch}-1` })).lines, []);
+  });
+
+  it('is compressed where the client takes that, and says what that hangs on', async () => {
+    await emit(node.url, 'zip', drafts(0, 2000));
+    for (const Accept of ['application/x-ndjson', 'text/csv']) {
+      const plain = await ask({ Accept, 'Accept-Encoding': 'identity' });
+      for (const [given, encoding] of [
+        ['gzip', 'gzip'],
+        ['deflate, gzip;q=0.5, br', 'gzip'],
+        ['*', 'gzip'],
+        ['gzip;q=0', null],
+        ['br', null],
+      ] as const) {
+        const { headers, text } = await ask({ Accept, 'Accept-Encoding': given });
+        assert.equal(headers.get('Content-Encoding'), encoding, given);
+        assert.equal(headers.get('Vary'), 'Origin, Accept, Accept-Encoding');
+        assert.equal(text, plain.text);
+      }
+    }
+    const refused = await ask({ Accept: 'text/csv', 'Accept-Encoding': 'gzip' }, { after: 'x-1' });
+    assert.equal(refused.headers.get('Content-Encoding'), null);
+    assert.equal(JSON.parse(refused.text).code, 'invalid-cursor');
+
+    async function ask(
+      headers: Record<string, string>,
+      query: Record<string, string> = {},
+    ): Promise<{ headers: Headers; text: string }> {
+      const response = await fetch(eventsUrl(node.url, 'zip', query), { headers });
+      return { headers: response.headers, text: await response.text() };
+    }
+  });
+
   it('leaves out what was kept out of the history', async () => {
     await emit(node.url, 'kept', drafts(0, 2, { options: { persist: false } }));
     await emit(node.url, 'kept', drafts(2, 2));

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { Recorded, type Position } from '../../src/event.js';
 import {
+  jsonLines,
   jsonPage,
   jsonPositioned,
-  lineFraming,
   sseFraming,
   textFrame,
   wsFraming,
@@ -78,7 +78,7 @@ describe('What goes over the wire', () => {
   });
 
   it('is a line for each in an export', () => {
-    const wire = lineFraming(EPOCH).frame(records(1, 2)).toString();
+    const wire = jsonLines(EPOCH, records(1, 2)).toString();
     const [first, second, end] = wire.split('\n');
     assert.equal(JSON.parse(first!).position, `${EPOCH}-0`);
     assert.equal(JSON.parse(second!).position, `${EPOCH}-1`);
@@ -98,12 +98,7 @@ describe('What goes over the wire', () => {
   });
 
   it('is the same for all who hold the same, and for no one else', () => {
-    const keys = [
-      sseFraming(EPOCH).key,
-      lineFraming(EPOCH).key,
-      wsFraming(EPOCH, 's1').key,
-      wsFraming(EPOCH, 's2').key,
-    ];
+    const keys = [sseFraming(EPOCH).key, wsFraming(EPOCH, 's1').key, wsFraming(EPOCH, 's2').key];
     assert.equal(new Set(keys).size, keys.length);
     assert.equal(wsFraming(EPOCH, 's1').key, wsFraming(EPOCH, 's1').key);
   });

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { ServerResponse } from 'node:http';
+import { randomBytes } from 'node:crypto';
 import { mock } from 'node:test';
 import { FrameSocket } from '../../src/transport/framesocket.js';
 import { emit, request, Socket } from '../support/client.js';
+import { exportText, Rows } from '../support/export.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { open, request as rawRequest } from '../support/raw.js';
 import { until } from '../until.js';
 
 /** More than all the buffers on the way hold, those of the system among them. */
 const ANSWER_BYTES = 40_000_000;
-
-const LINES = 'application/x-ndjson';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
@@ -92,31 +91,56 @@ describe('A client that reads nothing', () => {
     );
   }).timeout(60_000);
 
-  for (const type of ['text/event-stream', LINES]) {
-    it(`gets ${type} no faster than it reads, and whole`, async () => {
-      const lines = upTo(ANSWER_BYTES / 500_000);
-      const text = 'x'.repeat(500_000);
-      const workspace = type.replaceAll(/\W/g, '-');
-      for (const n of lines) {
-        await emit(node.url, workspace, [{ type: 'n', payload: { n, text } }]);
-      }
-      const written = mock.method(ServerResponse.prototype, 'write');
-      const client = open(node.url);
-      client.pause();
-      const target = `/v2/workspaces/${workspace}/events?${type === LINES ? '' : 'from=start'}`;
-      client.write(rawRequest('GET', target, { Accept: type }));
-      const count = await stalled(() => written.mock.callCount());
-      assert.ok(count < lines.length, `all ${count} were held in memory`);
-      let received = '';
-      client.on('data', (part) => {
-        received += part.toString('latin1');
-      });
-      client.resume();
-      const last = `"n":${lines.length - 1},"text":"${text}"`;
-      await until('all have come', () => received.includes(last));
-      const found = [...received.matchAll(/"payload":\{"n":(\d+)/g)].map(([, n]) => Number(n));
-      assert.deepEqual(found, lines);
-      client.destroy();
-    }).timeout(60_000);
+  /** Emits what fills all the buffers on the way, also when it is compressed. */
+  async function fill(workspace: string): Promise<number> {
+    const events = upTo(ANSWER_BYTES / 500_000);
+    for (const n of events) {
+      const text = randomBytes(375_000).toString('base64');
+      await emit(node.url, workspace, [{ type: 'n', payload: { n, text } }]);
+    }
+    return events.length;
+  }
+
+  it('gets Server-Sent Events no faster than it reads, and whole', async () => {
+    const count = await fill('sse');
+    const read = mock.method(node.service.log, 'read');
+    const client = open(node.url);
+    client.pause();
+    const target = '/v2/workspaces/sse/events?from=start';
+    client.write(rawRequest('GET', target, { Accept: 'text/event-stream' }));
+    const reads = await stalled(() => read.mock.callCount());
+    assert.ok(reads < count, `all ${reads} were held in memory`);
+    let received = '';
+    client.on('data', (part) => {
+      received += part.toString('latin1');
+    });
+    client.resume();
+    await until('all have come', () => received.includes('event: caught-up'));
+    const found = [...received.matchAll(/"payload":\{"n":(\d+)/g)].map(([, n]) => Number(n));
+    assert.deepEqual(found, upTo(count));
+    client.destroy();
+  }).timeout(60_000);
+
+  for (const format of ['lines', 'csv'] as const) {
+    for (const isGzipped of [false, true]) {
+      const name = `${format}${isGzipped ? ', gzipped,' : ''}`;
+      it(`gets an export as ${name} no faster than it reads, and whole`, async () => {
+        const workspace = name.replaceAll(/\W/g, '');
+        const count = await fill(workspace);
+        const read = mock.method(node.service.log, 'read');
+        const rows = new Rows(format);
+        const found: string[] = [];
+        let reads: number | undefined;
+        for await (const text of exportText(node.url, workspace, { format, isGzipped })) {
+          reads ??= await stalled(() => read.mock.callCount());
+          found.push(...rows.in(text));
+        }
+        assert.ok(reads! < count, `all ${reads} were held in memory`);
+        const numbers = found
+          .map((row) => /"n"*:(\d+)/.exec(row)?.[1])
+          .filter((n) => n !== undefined);
+        assert.deepEqual(numbers.map(Number), upTo(count));
+      }).timeout(60_000);
+    }
   }
 });
