@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { exported, searched } from './demo/client.js';
+import { ask, exported, searched } from './demo/client.js';
 import { datasets } from './demo/data.js';
+import { byKey, plainDelays, type Delay } from './demo/delays.js';
 import { assertEachOnce } from './demo/once.js';
 import { eventsUrl, request } from './support/client.js';
 import { spawnNode, temporaryFolder, type NodeProcess } from './support/node.js';
@@ -56,6 +57,44 @@ describe('The demo', function () {
     assert.match(first.out, /32 found/);
     assert.match(first.out, /received “salut”/);
     assert.match(first.out, / 10000 times as fast/);
+  });
+
+  describe('has tables of delays', () => {
+    const delays = plainDelays();
+
+    it('of which it shows the worst airports and each month, as they are in the data', () => {
+      const worst = delays.byOrigin.toSorted((a, b) => b.delay - a.delay).slice(0, 10);
+      const shown = [...worst, ...delays.byMonth].map(
+        ({ key, flights, delay }) => `${key} ${flights} ${delay.toFixed(1)} min`,
+      );
+      const found = [...first.out.matchAll(/^ +(\S+) +(\d+) +(-?[\d.]+ min)$/gm)];
+      assert.deepEqual(
+        found.map(([, ...cells]) => cells.join(' ')),
+        shown,
+      );
+    });
+
+    for (const [name, groupBy, expected] of [
+      ['each airport', 'payload.origin', delays.byOrigin],
+      ['each month', { field: 'time', interval: '1M' }, delays.byMonth],
+    ] as const) {
+      it(`of ${name}, to the last digit`, async () => {
+        const { rows } = await ask(`${node.url}/v2/workspaces/flights/search`, {
+          json: {
+            groupBy: [groupBy],
+            metrics: { flights: { count: true }, delay: { avg: 'payload.delay' } },
+            limit: 10_000,
+          },
+        });
+        const found = (rows as (Delay & { group: Record<string, string> })[]).map(
+          ({ group, flights, delay }) => {
+            const key = Object.values(group)[0]!.replace('-01T00:00:00.000Z', '');
+            return { key, flights, delay };
+          },
+        );
+        assert.deepEqual(byKey(found), byKey(expected));
+      });
+    }
   });
 
   for (const [by, read] of [

@@ -2,6 +2,7 @@ import { datasets, type Dataset } from './data.js';
 import { ask, exported, load, searched } from './client.js';
 import { bar, say, title } from './print.js';
 import { replay, search, tail } from './show.js';
+import { tables } from './tables.js';
 
 /** Loads real events into a running service, shows what can be done with them, and counts them. */
 async function main(url: string, replaySeconds: number): Promise<void> {
@@ -14,6 +15,9 @@ async function main(url: string, replaySeconds: number): Promise<void> {
 
   title('Search');
   await search(url, github.workspace, flights.workspace);
+
+  title('Tables');
+  await tables(url, flights.workspace);
 
   title('Tail, over a WebSocket');
   await tail(url);
