@@ -9,6 +9,7 @@ import { eventsUrl } from './client.js';
 export interface Wanted {
   readonly format: 'lines' | 'csv';
   readonly isGzipped: boolean;
+  readonly fields?: readonly string[];
   readonly query?: Record<string, string>;
 }
 
@@ -23,11 +24,15 @@ const ACCEPT = { lines: 'application/x-ndjson', csv: 'text/csv' } as const;
 export async function* exportText(
   url: string,
   workspace: string,
-  { format, isGzipped, query = {} }: Wanted,
+  { format, isGzipped, fields = [], query = {} }: Wanted,
   cutAfterBytes = Infinity,
 ): AsyncGenerator<string> {
   const headers = { Accept: ACCEPT[format], ...(isGzipped && { 'Accept-Encoding': 'gzip' }) };
-  const asked = request(eventsUrl(url, workspace, query), { headers, agent: false });
+  const address = new URL(eventsUrl(url, workspace, query));
+  for (const field of fields) {
+    address.searchParams.append('fields', field);
+  }
+  const asked = request(address, { headers, agent: false });
   asked.end();
   const [answer] = (await once(asked, 'response')) as [IncomingMessage];
   if (answer.statusCode !== 200) {

@@ -131,7 +131,7 @@ describe('An export as CSV', () => {
     assert.deepEqual([other.status, other.body.errors[0].path], [400, 'header']);
   });
 
-  it('is refused where events are lost, since no row can tell, and says where to go on', async () => {
+  it('is refused where events are lost, and says where to go on', async () => {
     const workspace = await workspaceOf({ a: 1 }, { a: 2 });
     const { epoch } = await node.service.log.bounds(workspace);
     for (const [after, reason, next] of [

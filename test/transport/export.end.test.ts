@@ -92,7 +92,7 @@ describe('An export ends', () => {
     mock.method(store, 'scan', () => Promise.resolve([]));
     mock.method(store, 'checkpoint', () => Promise.resolve(-1));
 
-    const rows = await rowsOfBroken({ ...WAYS.CSV!, query: { fields: 'payload.n' } });
+    const rows = await rowsOfBroken({ ...WAYS.CSV!, fields: ['payload.n'] });
     const last = rows.at(-1)!.split(',')[0]!;
     const { epoch } = await log.bounds('w');
     const asked = { fields: 'payload.n', header: 'false' };
