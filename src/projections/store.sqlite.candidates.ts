@@ -52,6 +52,9 @@ export class Candidates<Row extends { readonly key: number }> {
     if (plan.match === undefined) {
       return { end, rows: statements.all.iterate(low, high) };
     }
+    if (!plan.meets) {
+      return { end, rows: statements.byTokens.iterate(plan.match, low, high) };
+    }
     // FTS5 does not come back between two matches, and would run through all of two frequent terms
     // that never meet. The token of a window ends that where the window ends.
     const position = positionOf(nearest);

@@ -17,6 +17,8 @@ import type { Bounds, Filter, FilterNode, NumberBounds } from './filter.ast.js';
 export interface Plan {
   /** An FTS5 expression that every match satisfies; absent: the index does not tell. */
   readonly match?: string;
+  /** The expression asks for terms that meet, which may be never. */
+  readonly meets: boolean;
   /** Every match has one of these ids. */
   readonly ids?: readonly string[];
   /** The range of positions, both inclusive. */
@@ -46,7 +48,8 @@ export function planOf(filter: Filter, workspace: number): Plan {
     }
   }
   const match = expression(root, (path) => new Place(workspace, path));
-  return { ...(match !== undefined && { match }), ...(ids && { ids }), first, last };
+  const meets = match?.includes(' AND ') ?? false;
+  return { ...(match !== undefined && { match }), meets, ...(ids && { ids }), first, last };
 }
 
 /**
