@@ -4,7 +4,7 @@ import { workerData } from 'node:worker_threads';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, Recorded, type Position } from '../event.js';
 import { compile } from '../queries/filter.predicate.js';
-import { planOf } from '../queries/filter.sqlite.js';
+import { planOf, type Era } from '../queries/filter.sqlite.js';
 import { pack, type Slab } from '../slab.js';
 import { moving, serve } from '../thread.js';
 import { Aggregation } from './aggregation.js';
@@ -62,6 +62,10 @@ const selectWorkspace = db.prepare<[string], WorkspaceRow>(
 );
 const selectForward = db.prepare<[number, number], { key: number; bytes: Buffer }>(
   'SELECT key, bytes FROM events WHERE key > ? AND key <= ? ORDER BY key',
+);
+const selectEra = db.prepare<{ of: number }, Era>(
+  `SELECT ifnull((SELECT min(time) FROM events WHERE workspace = $of), 0) AS begin,
+          ifnull((SELECT max(time) FROM events WHERE workspace = $of), 0) AS end`,
 );
 const walks = new Walks(db);
 
@@ -129,7 +133,7 @@ async function inTurns(
     for (const name of names) {
       const row = selectWorkspace.get(name);
       if (row) {
-        const plan = planOf(filter, row.number);
+        const plan = planOf(filter, row.number, selectEra.get({ of: row.number }));
         await through(
           go({ workspace: row.number, plan, matches, last, order }, name),
           deadline,

@@ -5,6 +5,16 @@ import type { Plan } from '../queries/filter.sqlite.js';
 import { Candidates, type Order } from './store.sqlite.candidates.js';
 import { keyOf, positionOf, positionsMax } from './store.sqlite.file.js';
 
+/**
+ * So much is looked at in any slice, whatever the clock says: where other processes want the
+ * processor as well, a slice may be over before it has begun, and would leave nothing but the cost of
+ * finding the place again.
+ */
+const sliceBytesMin = 64 * 1_024;
+
+/** What a row costs beside its bytes, in those. */
+const rowBytes = 256;
+
 /** What is to be found where. */
 export interface Course {
   /** The number of the workspace in the file. */
@@ -79,6 +89,23 @@ export class Walks {
   }
 }
 
+/** Tells when a slice is over. */
+class Slice {
+  readonly #end: number;
+  #bytes = 0;
+
+  /** @param end By the clock (`performance.now()`). */
+  constructor(end: number) {
+    this.#end = end;
+  }
+
+  /** Whether it is over after one more row, with so many bytes. */
+  isOver(bytes = 0): boolean {
+    this.#bytes += bytes + rowBytes;
+    return this.#bytes >= sliceBytesMin && performance.now() >= this.#end;
+  }
+}
+
 class PositionWalk implements Walk {
   readonly #candidates: Candidates<ByteRow>;
   readonly #course: Course;
@@ -97,6 +124,7 @@ class PositionWalk implements Walk {
 
   slice(end: number, take: Take): boolean {
     const { workspace, plan, matches, order } = this.#course;
+    const slice = new Slice(end);
     while (performance.now() < end) {
       const stretch = this.#candidates.next(workspace, plan, this.#first, this.#last, order);
       if (!stretch) {
@@ -107,7 +135,7 @@ class PositionWalk implements Walk {
         if (matches(record) && !take(record, 0)) {
           return false;
         }
-        if (performance.now() >= end) {
+        if (slice.isOver(bytes.byteLength)) {
           this.#passed(record.position);
           return true;
         }
@@ -146,6 +174,7 @@ class TimeWalk implements Walk {
 
   slice(end: number, take: Take): boolean {
     const { workspace, matches, last } = this.#course;
+    const slice = new Slice(end);
     const lastKey = keyOf(workspace, Math.min(last, positionsMax - 1));
     for (const { key, time, bytes } of this.#statement.iterate(
       workspace,
@@ -156,7 +185,7 @@ class TimeWalk implements Walk {
       if (matches(record) && !take(record, time)) {
         return false;
       }
-      if (performance.now() >= end) {
+      if (slice.isOver(bytes.byteLength)) {
         this.#after = [time, key];
         return true;
       }
@@ -207,6 +236,7 @@ class SortingWalk implements Walk {
 
   #gather(end: number): void {
     const { workspace, plan } = this.#course;
+    const slice = new Slice(end);
     while (performance.now() < end) {
       const stretch = this.#candidates.next(workspace, plan, plan.first, this.#last, 'newest');
       if (!stretch) {
@@ -224,7 +254,7 @@ class SortingWalk implements Walk {
           this.#gathered = [];
           return;
         }
-        if (performance.now() >= end) {
+        if (slice.isOver()) {
           return;
         }
       }
@@ -233,6 +263,7 @@ class SortingWalk implements Walk {
   }
 
   #goThrough(from: number, end: number, take: Take): boolean {
+    const slice = new Slice(end);
     for (let at = from; at < this.#gathered.length; at++) {
       const { key, time } = this.#gathered[at]!;
       // It may have been trimmed since.
@@ -241,7 +272,7 @@ class SortingWalk implements Walk {
       if (record && this.#course.matches(record) && !take(record, time)) {
         return false;
       }
-      if (performance.now() >= end) {
+      if (slice.isOver(bytes?.byteLength)) {
         this.#next = at + 1;
         return true;
       }

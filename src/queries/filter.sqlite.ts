@@ -29,10 +29,27 @@ export interface Plan {
 /** No token, since those have ten characters. */
 const nothing = 'nothing';
 
-type At = (path: string) => Place;
+/** What expressions are made of. */
+interface Index {
+  readonly at: (path: string) => Place;
+  readonly era: Era;
+}
 
-/** What the index knows of the matches of a filter in one workspace. */
-export function planOf(filter: Filter, workspace: number): Plan {
+/** The earliest and the latest time of the events of a workspace, in epoch milliseconds. */
+export interface Era {
+  readonly begin: number;
+  readonly end: number;
+}
+
+const ALL_TIMES: Era = { begin: -Infinity, end: Infinity };
+
+/**
+ * What the index knows of the matches of a filter in one workspace.
+ *
+ * @param era Beyond it, no time is looked for: of “since yesterday”, the cells up to the last of all
+ *   are three times as many.
+ */
+export function planOf(filter: Filter, workspace: number, era: Era = ALL_TIMES): Plan {
   const { root } = filter;
   let first = 0;
   let last = Infinity;
@@ -47,7 +64,7 @@ export function planOf(filter: Filter, workspace: number): Plan {
       last = Math.min(last, high);
     }
   }
-  const match = expression(root, (path) => new Place(workspace, path));
+  const match = expression(root, { at: (path) => new Place(workspace, path), era });
   const meets = match?.includes(' AND ') ?? false;
   return { ...(match !== undefined && { match }), meets, ...(ids && { ids }), first, last };
 }
@@ -57,7 +74,8 @@ export function planOf(filter: Filter, workspace: number): Plan {
  * terms, AND and OR, which FTS5 answers newest first as it goes: of `term*` it would first collect
  * all entries. And no NOT, since a coarse token cannot rule an event out.
  */
-function expression(node: FilterNode, at: At): string | undefined {
+function expression(node: FilterNode, index: Index): string | undefined {
+  const { at, era } = index;
   switch (node.op) {
     case 'all':
       return undefined;
@@ -65,32 +83,33 @@ function expression(node: FilterNode, at: At): string | undefined {
       return node.node.op === 'all' ? nothing : undefined;
     case 'and': {
       const known = node.nodes
-        .map((part) => expression(part, at))
+        .map((part) => expression(part, index))
         .filter((part) => part !== undefined);
       return known.length > 0 ? `(${known.join(' AND ')})` : undefined;
     }
     case 'or': {
-      const parts = node.nodes.map((part) => expression(part, at));
+      const parts = node.nodes.map((part) => expression(part, index));
       return parts.every((part) => part !== undefined) ? anyOf(parts) : undefined;
     }
     case 'text':
       return node.prefix ? wordPrefix(node.word, at('$text')) : at('$text').equals(node.word);
     default:
-      return condition(node, at(node.field));
+      return condition(node, at(node.field), era);
   }
 }
 
 type Condition = Extract<FilterNode, { field: string }>;
 
-function condition(node: Condition, place: Place): string | undefined {
+function condition(node: Condition, place: Place, era: Era): string | undefined {
   switch (node.field) {
     case 'id':
     case 'position':
     case 'workspaceId':
       return undefined;
     case 'time':
+      return node.op === 'range' ? times(node.bounds, place, era) : undefined;
     case 'createdAt':
-      return node.op === 'range' ? times(node.bounds, place) : undefined;
+      return node.op === 'range' ? times(node.bounds, place, ALL_TIMES) : undefined;
     case 'type':
       return typeOf(node, place);
     default:
@@ -144,9 +163,10 @@ function numbers(bounds: Bounds, place: Place): string {
   return anyOf(cellsBetween(numberCell(low), numberCell(high), numberLevels, place));
 }
 
-function times(bounds: Bounds, place: Place): string {
+function times(bounds: Bounds, place: Place, { begin, end }: Era): string {
   const [low, high] = extent(bounds);
-  return anyOf(cellsBetween(timeCell(low), timeCell(high), timeLevels, place));
+  const [first, last] = [timeCell(Math.max(low, begin)), timeCell(Math.min(high, end))];
+  return anyOf(cellsBetween(first, last, timeLevels, place));
 }
 
 function wordPrefix(text: string, place: Place): string | undefined {

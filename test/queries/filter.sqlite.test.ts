@@ -38,11 +38,13 @@ describe('The plan of a search', () => {
     file.close();
   });
 
-  const candidates = (filter: Json, of = WORKSPACE): number =>
+  const countOf = (match: string): number =>
     file
       .prepare<[string], number>('SELECT count(*) FROM tokens WHERE tokens MATCH ?')
       .pluck()
-      .get(planOf(parseFilter(filter), of).match!)!;
+      .get(match)!;
+  const candidates = (filter: Json, of = WORKSPACE): number =>
+    countOf(planOf(parseFilter(filter), of).match!);
 
   /** A filter, and how many times as many candidates as matches the index may give. */
   const narrow: [string, Json, number][] = [
@@ -146,6 +148,24 @@ describe('The plan of a search', () => {
     assert.ok(termsOf({ 'payload.delay': { gt: -1e300, lt: 1e300 } }) < 110);
     assert.ok(termsOf({ time: { gt: '0001-01-01T00:00:01Z' } }) < 220);
     assert.ok(termsOf({ time: { gt: '1970-01-01T00:10:00Z', lt: '2099-07-07T07:07:07Z' } }) < 220);
+  });
+
+  it('looks for no times before the first event and after the last', () => {
+    const [begin = 0, end = 0] = [flights[0], flights.at(-1)].map((flight) => {
+      return Date.parse(flight!.event.time);
+    });
+    const matchOf = (filter: Json): string =>
+      planOf(parseFilter(filter), WORKSPACE, { begin, end }).match!;
+    for (const filter of [
+      { time: { gte: '2001-03-30T10:00:00Z' } },
+      { time: { lt: '2001-01-02' } },
+    ]) {
+      assert.ok(matchOf(filter).length < 0.75 * plan(filter).match!.length);
+      const matches = flights.filter(compile(parseFilter(filter))).length;
+      const looked = countOf(matchOf(filter));
+      assert.ok(looked >= matches && looked < 1.1 * matches, `${looked} for ${matches}`);
+    }
+    assert.equal(countOf(matchOf({ time: { gt: '2101-01-01' } })), 0);
   });
 });
 
