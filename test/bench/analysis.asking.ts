@@ -1,16 +1,18 @@
-import { queries } from './analysis.queries.js';
+import { ofEverything, queries } from './analysis.queries.js';
 import { address } from './analysis.load.js';
 import { post } from './http.js';
 
-/** Asks all the queries of analysts in turns, one after the other, until it is killed. */
-const { url, events, deep } = JSON.parse(process.argv[2] ?? '') as {
+/** Asks one after the other, all the queries of analysts or the heaviest, until it is killed. */
+const { url, events, deep, what } = JSON.parse(process.argv[2] ?? '') as {
   url: string;
   events: number;
   deep: string;
+  what: 'all ten' | 'everything';
 };
 
 for (;;) {
-  for (const query of Object.values(queries(events, deep))) {
-    await post(address(url, 'search'), JSON.stringify(query()));
+  const asked = what === 'everything' ? [{ next: ofEverything }] : queries(events, deep);
+  for (const { next } of Object.values(asked)) {
+    await post(address(url, 'search'), JSON.stringify(next()));
   }
 }

@@ -2,11 +2,11 @@ import { randomInt } from 'node:crypto';
 
 /**
  * What analysts ask, over events that are a second apart: each query gives an answer of the same
- * size however many events there are, so that what it costs beyond that can be seen.
+ * size from as many events, however many there are, so that what it costs beyond that can be seen.
  */
 
 export const USERS = 100;
-export const PAGE_EVENTS = 50;
+const PAGE_EVENTS = 50;
 export const DEEP_PAGE = 1_000;
 /** So that the page of that number is there in the smallest of the histories. */
 export const DEEP_PAGE_EVENTS = 10;
@@ -42,37 +42,54 @@ function timeOf(n: number): string {
 /** The body of a request to `…/search`. */
 export type Query = Record<string, unknown>;
 
+export interface Asked {
+  /** How much of the history the answer is made of: the same, however much there is. */
+  readonly from: string;
+  /** Asks with another value every time. */
+  readonly next: () => Query;
+}
+
+const count = { n: { count: true } };
+const counts = { ...count, mean: { avg: 'payload.total' } };
+
 /**
- * The queries by their names, each asked with another value every time.
+ * The queries by their names.
  *
  * @param events How many there are.
  * @param deep The `next` of the page before the deep one.
  */
-export function queries(events: number, deep: string): Record<string, () => Query> {
+export function queries(events: number, deep: string): Record<string, Asked> {
   const one = <T>(of: readonly T[]): T => of[randomInt(of.length)]!;
-  const page = (filter: Query): Query => ({ filter, limit: PAGE_EVENTS });
+  const page = (filter: () => Query, from = `${String(PAGE_EVENTS)} newest`): Asked => ({
+    from,
+    next: () => ({ filter: filter(), limit: PAGE_EVENTS }),
+  });
   const latest = { time: { gte: timeOf(events - WINDOW_EVENTS) } };
+  const table = (asked: Query): Asked => ({
+    from: `last ${WINDOW_EVENTS.toLocaleString('en')}`,
+    next: () => ({ filter: latest, ...asked }),
+  });
   return {
-    'by type': () => page({ type: `order.t${String(randomInt(TYPES))}` }),
-    'by payload equality': () => page({ 'payload.customer': `c${String(randomInt(CUSTOMERS))}` }),
-    'by prefix': () => page({ 'payload.city': `${one(CITIES).slice(0, 3)}*` }),
-    'by numeric range': () => page({ 'payload.total': { gte: 900 + randomInt(50) } }),
-    'by text': () => page({ $text: `${one(WORDS)} ${one(WORDS)}` }),
-    'by time range': () => {
+    'by type': page(() => ({ type: `order.t${String(randomInt(TYPES))}` })),
+    'by payload equality': page(() => ({ 'payload.customer': `c${String(randomInt(CUSTOMERS))}` })),
+    'by prefix': page(() => ({ 'payload.city': `${one(CITIES).slice(0, 3)}*` })),
+    'by numeric range': page(() => ({ 'payload.total': { gte: 900 + randomInt(50) } })),
+    'by text': page(() => ({ $text: `${one(WORDS)} ${one(WORDS)}` })),
+    'by time range': page(() => {
       const from = events - WINDOW_EVENTS + randomInt(WINDOW_EVENTS / 2);
-      return page({ time: { gte: timeOf(from), lt: timeOf(from + WINDOW_EVENTS / 2) } });
+      return { time: { gte: timeOf(from), lt: timeOf(from + WINDOW_EVENTS / 2) } };
+    }),
+    'by user, newest 50': page(() => ({ 'source.userId': `u${String(randomInt(USERS))}` })),
+    'deep page 1,000': {
+      from: `${String(DEEP_PAGE_EVENTS)} next`,
+      next: () => ({ limit: DEEP_PAGE_EVENTS, next: deep }),
     },
-    'by user, newest 50': () => page({ 'source.userId': `u${String(randomInt(USERS))}` }),
-    'deep page 1,000': () => ({ limit: DEEP_PAGE_EVENTS, next: deep }),
-    'histogram by hour': () => ({
-      filter: latest,
-      groupBy: [{ field: 'time', interval: '1h' }],
-      metrics: { n: { count: true } },
-    }),
-    'terms of a payload path': () => ({
-      filter: latest,
-      groupBy: ['payload.city'],
-      metrics: { n: { count: true }, mean: { avg: 'payload.total' } },
-    }),
+    'histogram by hour': table({ groupBy: [{ field: 'time', interval: '1h' }], metrics: count }),
+    'terms of a payload path': table({ groupBy: ['payload.city'], metrics: counts }),
   };
+}
+
+/** Looks at each event there is. */
+export function ofEverything(): Query {
+  return { groupBy: ['payload.city'], metrics: counts };
 }
