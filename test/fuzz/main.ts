@@ -1,0 +1,97 @@
+import { request } from '../support/client.js';
+import { seed, random } from '../support/random.js';
+import { spawnNode, temporaryFolder, type NodeProcess } from '../support/node.js';
+import { fuzzFrames } from './frames.js';
+import { fuzzHttp } from './http.js';
+
+/**
+ * Sends what no client should to a node in a process of its own, and fails where the node answers
+ * with an unexpected error, grows or dies.
+ *
+ * `npm run fuzz` runs all of it, in some five minutes; `npm run fuzz -- http` one part (http,
+ * frames). `SEED` repeats the frames of another run. The part http needs Python 3.
+ */
+const HTTP_REQUESTS_MIN = 5_000;
+/** Of each operation and phase: so many make more requests than that. */
+const HTTP_EXAMPLES = 400;
+
+const FRAMES = 240_000;
+const FRAMES_A_SAMPLE = 500;
+/** In the first two code is compiled, and the caches and rings that have bounds fill up. */
+const PARTS = 6;
+const GROWTH_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What grows with what is emitted has small bounds, so that what grows without shows. */
+const SMALL = { IDEMPOTENCY_WINDOW: '1000', RING_BYTES_MAX: '1048576' };
+
+const WORKSPACE = 'fuzz';
+
+async function withNode(use: (node: NodeProcess) => Promise<void>): Promise<void> {
+  const folder = await temporaryFolder();
+  const node = await spawnNode({ DATA_DIR: folder.path, ...SMALL });
+  try {
+    await request(`${node.url}/v2/workspaces/${WORKSPACE}`, { method: 'PUT', json: {} });
+    await use(node);
+    if ((await metric(node, 'errors_total')) > 0) {
+      throw new Error(`the node has met unexpected errors:\n${node.output()}`);
+    }
+  } finally {
+    await node.end();
+    await folder.remove();
+  }
+}
+
+async function http({ url }: NodeProcess): Promise<void> {
+  const requests = await fuzzHttp(url, HTTP_EXAMPLES, WORKSPACE);
+  if (requests < HTTP_REQUESTS_MIN) {
+    throw new Error(`${String(requests)} requests are too few to tell`);
+  }
+  process.stdout.write(`${String(requests)} requests, all answered as described\n`);
+}
+
+async function frames(node: NodeProcess): Promise<void> {
+  const from = seed();
+  process.stdout.write(`frames of SEED=${String(from)}\n`);
+  const used: number[] = [];
+  const { frames: sent, connections } = await fuzzFrames(
+    node.url,
+    FRAMES,
+    random(from),
+    async (done) => {
+      while (used.length * FRAMES_A_SAMPLE < done) {
+        used.push(await heapBytes(node));
+      }
+    },
+  );
+  // Of each part the least: what is there when garbage has just been collected.
+  const parts = Array.from({ length: PARTS }, (_, part) =>
+    Math.min(...used.slice((used.length * part) / PARTS, (used.length * (part + 1)) / PARTS)),
+  );
+  const mebibytes = parts.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(', ');
+  process.stdout.write(`the heap of the node, in the course of it, in MiB: ${mebibytes}\n`);
+  if (parts.at(-1)! - parts[2]! > GROWTH_BYTES_MAX) {
+    throw new Error('the node has grown');
+  }
+  process.stdout.write(
+    `${String(sent)} frames on ${String(connections)} connections, all met as they should be\n`,
+  );
+}
+
+async function heapBytes(node: NodeProcess): Promise<number> {
+  const names = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'];
+  const [heap, external] = await Promise.all(names.map((name) => metric(node, name)));
+  return heap! + external!;
+}
+
+async function metric({ url }: NodeProcess, name: string): Promise<number> {
+  const { body } = await request(`${url}/metrics`);
+  return Number(new RegExp(String.raw`^${name} (\S+)$`, 'm').exec(body as string)?.[1]);
+}
+
+const parts = { http, frames };
+const wanted = process.argv[2];
+for (const [name, part] of Object.entries(parts)) {
+  if (wanted === undefined || wanted === name) {
+    await withNode(part);
+  }
+}
