@@ -17,17 +17,20 @@ export type Position = number & { readonly [brand]: 'Position' };
 export const BEFORE_FIRST = -1 as Position;
 
 /**
- * A workspace between its creation and its deletion. Made again, it is another one, which shares
- * nothing with the one before, not even while that is still being forgotten.
+ * What a store knows the history of a workspace by. A workspace that is made again, in another
+ * epoch, shares nothing with the one before, not even while that is still being forgotten; nor does
+ * a history that is rebuilt, in another generation, with the one whose place it takes.
  */
 export interface Incarnation {
   readonly id: string;
   readonly epoch: string;
+  /** 0, unless it was rebuilt; never given twice within an epoch. */
+  readonly generation: number;
 }
 
-/** The one name of an incarnation: neither an id nor an epoch has a slash. */
-export function nameOf({ id, epoch }: Incarnation): string {
-  return `${id}/${epoch}`;
+/** The one name of an incarnation: an id has no slash, and an epoch neither slash nor dot. */
+export function nameOf({ id, epoch, generation }: Incarnation): string {
+  return generation === 0 ? `${id}/${epoch}` : `${id}/${epoch}.${generation}`;
 }
 
 /** Who receives an event, where not every reader of the workspace should. */

@@ -143,6 +143,12 @@ export const metrics = {
     labelNames: ['outcome'] as const,
     registers,
   }),
+  rebuilt: new Counter({
+    name: 'events_rebuilt_total',
+    help: 'Events that the store has confirmed for a history that is being rebuilt, by outcome',
+    labelNames: ['outcome'] as const,
+    registers,
+  }),
   unreadable: new Counter({
     name: 'kafka_records_unreadable_total',
     help: 'Records of other producers in a log on Kafka that are no events: passed over',

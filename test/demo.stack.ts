@@ -62,7 +62,7 @@ describe('The demo, loaded through one node', function () {
       const { epoch } = await ask(`${url}/v2/workspaces/${workspace}`);
       const { count } = await elasticsearch.count({
         index: cluster.settings.ELASTICSEARCH_INDEX_PREFIX!,
-        query: { term: { of: nameOf({ id: workspace, epoch }) } },
+        query: { term: { of: nameOf({ id: workspace, epoch, generation: 0 }) } },
       });
       assert.equal(count, samples.length);
       total += count;

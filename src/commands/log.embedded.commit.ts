@@ -1,6 +1,7 @@
 import { ServiceError } from '../errors.js';
 import type { Position, Sealed } from '../event.js';
 import { pack } from '../slab.js';
+import type { Turns } from '../turns.js';
 import type { Head } from './log.embedded.head.js';
 import { positionsMax, type Run } from './log.embedded.rows.js';
 
@@ -22,17 +23,6 @@ interface Append {
   readonly bytes: number;
   readonly resolve: (first: Position) => void;
   readonly reject: (error: Error) => void;
-}
-
-/** Runs one piece of work after the other, in the order of the calls. */
-export class Turns {
-  #last: Promise<unknown> = Promise.resolve();
-
-  take<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => undefined);
-    return done;
-  }
 }
 
 /**

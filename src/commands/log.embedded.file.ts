@@ -1,8 +1,8 @@
 import { unpack } from '../slab.js';
 import { Recorded, type Position } from '../event.js';
 import { moving, Thread } from '../thread.js';
+import type { Turns } from '../turns.js';
 import type { Checkpointer } from './log.embedded.checkpointer.js';
-import type { Turns } from './log.embedded.commit.js';
 import type { Reader } from './log.embedded.reader.js';
 import type { LogRow, NewLog, Run } from './log.embedded.rows.js';
 import type { Writer, WriterData } from './log.embedded.writer.js';

@@ -8,9 +8,11 @@ import {
   type Recorded,
 } from '../event.js';
 import { logger } from '../logger.js';
+import { once } from '../once.js';
 import { pause } from '../pause.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
 import { ownContext, type Context } from './context.js';
+import { Histories } from './histories.js';
 import type { EventLog, Retention } from './log.js';
 import { ownEvent } from './own.js';
 
@@ -24,11 +26,12 @@ export interface WorkspaceConfig {
 }
 
 /** A tenant, as the system workspace tells. */
-export class Workspace implements Incarnation {
+export class Workspace {
   readonly id: string;
   /** Names this incarnation; cursors of another one are of no use here. */
   readonly epoch: string;
   readonly createdAt: string;
+  readonly histories: Histories;
   config: WorkspaceConfig;
   /** Whether the node remembers the ids of the latest events, for idempotency. */
   warm = false;
@@ -39,12 +42,13 @@ export class Workspace implements Incarnation {
     this.id = id;
     this.epoch = epoch;
     this.createdAt = createdAt;
+    this.histories = new Histories(id, epoch);
     this.config = config;
   }
 
-  /** What the store knows it by. */
+  /** What the store knows it by; another one from the moment when a rebuilt one takes its place. */
   get history(): Incarnation {
-    return { id: this.id, epoch: this.epoch };
+    return this.histories.current;
   }
 
   /**
@@ -74,6 +78,9 @@ export interface WorkspacesOptions {
   readonly retention: Retention;
 }
 
+/** Told of a workspace to which something has happened. */
+type Listener = (workspace: Workspace) => void;
+
 const RESTART_MS = 1000;
 
 /**
@@ -86,12 +93,13 @@ export class Workspaces {
   readonly #system: Workspace;
   readonly #byId = new Map<string, Workspace>();
   /** Deleted, and something of them may be left; by epoch. */
-  readonly #deleted = new Map<string, Incarnation>();
+  readonly #deleted = new Map<string, Workspace>();
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #changed = new Set<() => void>();
-  readonly #createdListeners: ((workspace: Workspace) => void)[] = [];
-  readonly #deletedListeners: ((deleted: Incarnation) => void)[] = [];
+  readonly #createdListeners: Listener[] = [];
+  readonly #deletedListeners: Listener[] = [];
+  readonly #historiesListeners: Listener[] = [];
   readonly #stopping = new AbortController();
   #folded: Position = BEFORE_FIRST;
   #following: Promise<void> = Promise.resolve();
@@ -122,7 +130,7 @@ export class Workspaces {
   }
 
   /** What was deleted and of which something may be left. */
-  deleted(): Incarnation[] {
+  deleted(): Workspace[] {
     return [...this.#deleted.values()];
   }
 
@@ -177,19 +185,32 @@ export class Workspaces {
     });
   }
 
+  /**
+   * What the store knows an incarnation by; also where that is gone meanwhile, or not known yet.
+   */
+  historyOf(id: string, epoch: string): Incarnation {
+    const known = this.#byId.get(id);
+    return known?.epoch === epoch ? known.history : { id, epoch, generation: 0 };
+  }
+
   /** Tells every node that nothing is left of what was deleted. */
-  async purged({ id, epoch }: Incarnation): Promise<void> {
+  async purged({ id, epoch }: Workspace): Promise<void> {
     await this.record(CHANGES.purged, { workspace: id, epoch }, ownContext(SYSTEM_WORKSPACE));
   }
 
   /** Tells of each workspace that is made from now on, on this node or another. */
-  onCreated(listener: (workspace: Workspace) => void): void {
+  onCreated(listener: Listener): void {
     this.#createdListeners.push(listener);
   }
 
   /** Tells of each workspace that is deleted from now on, on this node or another. */
-  onDeleted(listener: (deleted: Incarnation) => void): void {
+  onDeleted(listener: Listener): void {
     this.#deletedListeners.push(listener);
+  }
+
+  /** Tells of each step in the rebuild of a history from now on, on this node or another. */
+  onHistories(listener: Listener): void {
+    this.#historiesListeners.push(listener);
   }
 
   /**
@@ -265,19 +286,17 @@ export class Workspaces {
     if (type === CHANGES.created && !known) {
       const made = new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig);
       this.#byId.set(id, made);
-      this.#createdListeners.forEach((listener) => {
-        listener(made);
-      });
+      tell(this.#createdListeners, made);
     } else if (type === CHANGES.configured && known) {
       known.config = payload.config as WorkspaceConfig;
     } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
       this.#deleted.set(epoch, known);
-      this.#deletedListeners.forEach((listener) => {
-        listener(known);
-      });
+      tell(this.#deletedListeners, known);
     } else if (type === CHANGES.purged) {
       this.#deleted.delete(epoch);
+    } else if (known?.histories.fold(event) === true) {
+      tell(this.#historiesListeners, known);
     }
   }
 
@@ -306,12 +325,8 @@ export class Workspaces {
   }
 }
 
-/** What is asked for while it is being done is done once, for all who asked. */
-function once<T>(running: Map<string, Promise<T>>, id: string, work: () => Promise<T>): Promise<T> {
-  let result = running.get(id);
-  if (!result) {
-    result = work().finally(() => running.delete(id));
-    running.set(id, result);
-  }
-  return result;
+function tell(listeners: readonly Listener[], workspace: Workspace): void {
+  listeners.forEach((listener) => {
+    listener(workspace);
+  });
 }

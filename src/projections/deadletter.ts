@@ -2,9 +2,8 @@ import { ownContext } from '../commands/context.js';
 import type { EventLog } from '../commands/log.js';
 import { ownEvent } from '../commands/own.js';
 import type { Workspaces } from '../commands/workspaces.js';
-import { BEFORE_FIRST, Recorded, type Incarnation, type Position } from '../event.js';
+import { BEFORE_FIRST, nameOf, Recorded, type Incarnation, type Position } from '../event.js';
 import { logger } from '../logger.js';
-import { metrics } from '../metrics.js';
 import type { EventStore } from './store.js';
 
 /** An event that the store refused for good. */
@@ -56,7 +55,6 @@ export class DeadLetters {
   async park({ id, epoch }: Incarnation, record: Recorded, reason: string): Promise<void> {
     const { position, bytes } = record;
     logger.warn({ workspaceId: id, position, reason }, 'the store refused an event');
-    metrics.historized.inc({ outcome: 'refused' });
     const text = Buffer.from(bytes).toString();
     await this.#append(PARKED, { workspace: id, epoch, position, reason, text });
   }
@@ -88,18 +86,19 @@ export class DeadLetters {
       .slice(0, limit);
   }
 
-  /** Writes the parked ones again, oldest first. */
+  /** Writes the parked ones again, oldest first, also into a history that is being rebuilt. */
   async replay(workspace: string | undefined, limit: number): Promise<Replayed> {
     const letters = await this.list(workspace, limit);
     const written: DeadLetter[] = [];
     const incarnations = new Map<string, Incarnation>();
     for (const letter of letters) {
-      const of = { id: letter.workspace, epoch: letter.epoch };
+      const known = this.#workspaces.get(letter.workspace);
+      const kept = known?.epoch === letter.epoch ? known.histories.kept : [];
       const record = new Recorded(letter.position, Buffer.from(letter.text));
-      const [outcome] = await this.#store.write(of, [record]);
-      if (typeof outcome !== 'object') {
+      const outcomes = await Promise.all(kept.map((of) => this.#store.write(of, [record])));
+      if (outcomes.flat().every((outcome) => typeof outcome === 'string')) {
         written.push(letter);
-        incarnations.set(of.epoch, of);
+        kept.forEach((of) => incarnations.set(nameOf(of), of));
       }
     }
     for (const of of incarnations.values()) {

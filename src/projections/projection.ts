@@ -1,14 +1,16 @@
-import type { EventLog } from '../commands/log.js';
+import type { Batch, EventLog } from '../commands/log.js';
 import { eventOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import { pause } from '../pause.js';
+import { Turns } from '../turns.js';
 import { Budget } from './budget.js';
 import type { DeadLetters } from './deadletter.js';
 import type { EventStore, Outcome } from './store.js';
 
-/** A read of so many is the sign of a backlog, which is worked off without a pause. */
+/** A read of so much is the sign of a backlog, which is worked off without a pause. */
 const BACKLOG_EVENTS = 200;
+const BACKLOG_BYTES = 128 * 1024;
 
 /**
  * Writes of one workspace under way, for a store that takes several at once: while it is at two of
@@ -20,7 +22,7 @@ const WRITES_MAX = 8;
  * read, in the document made of it, and in the request.
  */
 const WRITTEN_BYTES_MAX = 16 * 1024 * 1024;
-const budget = new Budget(WRITTEN_BYTES_MAX);
+export const budget = new Budget(WRITTEN_BYTES_MAX);
 
 /** Only an event with these bytes can be one to keep out of the history; most need no parsing. */
 const MARK = Buffer.from('"persist":false');
@@ -30,6 +32,33 @@ export interface Ends {
   readonly log: EventLog;
   readonly store: EventStore;
   readonly deadLetters: DeadLetters;
+}
+
+/** What is to be carried into the history next. */
+export interface Stretch extends Batch {
+  /** How far it reaches, where that is further than its records: there is nothing else. */
+  readonly last?: Position;
+}
+
+/** How a projection goes about its work. */
+export interface Course {
+  /** What comes after a position, in order; waits for more, and ends when the signal aborts. */
+  readonly read: (after: Position, signal: AbortSignal) => AsyncIterable<Stretch>;
+  readonly writesMax: number;
+  /** Does a write of so many bytes when it may. */
+  readonly spend: <T>(bytes: number, write: () => Promise<T>) => Promise<T>;
+  /** Counts what was written, by outcome. */
+  readonly counter: typeof metrics.historized;
+}
+
+/** Everything in the log, as soon as it is there. */
+function allOf({ id }: Incarnation, { log }: Ends): Course {
+  return {
+    read: (after, signal) => log.follow(id, after, signal),
+    writesMax: WRITES_MAX,
+    spend: (bytes, write) => budget.spend(bytes, write),
+    counter: metrics.historized,
+  };
 }
 
 /** A batch on its way into the history. */
@@ -46,6 +75,9 @@ interface Pending {
 export class Projection {
   readonly #of: Incarnation;
   readonly #ends: Ends;
+  readonly #course: Course;
+  /** The moves of the checkpoint, and what has to be done between two of them. */
+  readonly #moves = new Turns();
   /** How far the history is, once that is known. */
   checkpoint: Position | undefined;
   /** Up to here everything is written or parked. */
@@ -53,9 +85,10 @@ export class Projection {
   #pending: Pending[] = [];
   #advancing: Promise<void> | undefined;
 
-  constructor(of: Incarnation, ends: Ends) {
+  constructor(of: Incarnation, ends: Ends, course = allOf(of, ends)) {
     this.#of = of;
     this.#ends = ends;
+    this.#course = course;
   }
 
   /** When the oldest event that is being made searchable was accepted; epoch milliseconds. */
@@ -69,19 +102,20 @@ export class Projection {
    * @throws Whatever log or store fail with. To run again is safe: what was written is there.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { log, store } = this.#ends;
+    const { store } = this.#ends;
+    const { writesMax } = this.#course;
     const failing = new AbortController();
     const ending = AbortSignal.any([signal, failing.signal]);
     let read = await store.checkpoint(this.#of);
     this.checkpoint = this.#written = read;
     const pending: Pending[] = [];
     const writing: Promise<void>[] = [];
-    for await (const { records, first } of log.follow(this.#of.id, read, ending)) {
+    for await (const { records, first, last } of this.#course.read(read, ending)) {
       this.#tellLost(read, first);
-      read = records.at(-1)?.position ?? read;
+      read = last ?? records.at(-1)?.position ?? read;
       pending.push({ last: read, acceptedAt: acceptedAt(records) });
       this.#pending = pending;
-      const next = this.#write(records, writing.at(-1)).then(() => {
+      const next = this.#write(records, read, writing.at(-1)).then(() => {
         this.#advance(ending).catch((error: unknown) => {
           failing.abort(error);
         });
@@ -89,10 +123,10 @@ export class Projection {
       // It is told where it is waited for below.
       next.catch(() => undefined);
       writing.push(next);
-      if (writing.length === WRITES_MAX) {
+      if (writing.length === writesMax) {
         await writing.shift();
       }
-      if (records.length < BACKLOG_EVENTS) {
+      if (!isBacklog(records)) {
         await writing.at(-1);
         await pause(store.gatherMs, ending);
       }
@@ -102,10 +136,19 @@ export class Projection {
     failing.signal.throwIfAborted();
   }
 
+  /** Lets the checkpoint rest while something is done that depends on where it is. */
+  hold<T>(work: () => Promise<T>): Promise<T> {
+    return this.#moves.take(work);
+  }
+
   /** Writes a batch, and parks what of it is refused, once the batch before is through. */
-  async #write(records: readonly Recorded[], before?: Promise<void>): Promise<void> {
+  async #write(
+    records: readonly Recorded[],
+    last: Position,
+    before?: Promise<void>,
+  ): Promise<void> {
+    const { spend, counter } = this.#course;
     const kept = records.filter(isKept);
-    const bytes = kept.reduce((sum, record) => sum + record.bytes.byteLength, 0);
     const write = async (): Promise<readonly Outcome[]> => {
       const stop = metrics.storeWriteSeconds.startTimer();
       const outcomes = await this.#ends.store.write(this.#of, kept);
@@ -113,18 +156,19 @@ export class Projection {
       return outcomes;
     };
     const [outcomes] = await Promise.all([
-      kept.length > 0 ? budget.spend(bytes, write) : [],
+      kept.length > 0 ? spend(bytesOf(kept), write) : [],
       before,
     ]);
     for (const [index, outcome] of outcomes.entries()) {
       const record = kept[index];
       if (typeof outcome === 'object' && record) {
         await this.#ends.deadLetters.park(this.#of, record, outcome.refused);
+        counter.inc({ outcome: 'refused' });
       }
     }
-    metrics.historized.inc({ outcome: 'stored' }, outcomes.filter((o) => o === 'stored').length);
-    metrics.historized.inc({ outcome: 'exists' }, outcomes.filter((o) => o === 'exists').length);
-    this.#written = records.at(-1)?.position ?? this.#written;
+    counter.inc({ outcome: 'stored' }, outcomes.filter((o) => o === 'stored').length);
+    counter.inc({ outcome: 'exists' }, outcomes.filter((o) => o === 'exists').length);
+    this.#written = last;
   }
 
   /** Moves the checkpoint to what is written, unless that is being done already. */
@@ -139,7 +183,7 @@ export class Projection {
     const { store } = this.#ends;
     while (this.#written !== undefined && this.checkpoint !== this.#written) {
       const to = this.#written;
-      await store.advance(this.#of, to);
+      await this.#moves.take(() => store.advance(this.#of, to));
       this.checkpoint = to;
       this.#pending.splice(0, this.#pending.findLastIndex(({ last }) => last <= to) + 1);
       await pause(store.gatherMs, ending);
@@ -155,6 +199,14 @@ export class Projection {
       logger.error(what, 'the log has forgotten events before they were historized');
     }
   }
+}
+
+function isBacklog(records: readonly Recorded[]): boolean {
+  return records.length >= BACKLOG_EVENTS || bytesOf(records) >= BACKLOG_BYTES;
+}
+
+function bytesOf(records: readonly Recorded[]): number {
+  return records.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
 }
 
 function acceptedAt([first]: readonly Recorded[]): number {

@@ -42,7 +42,7 @@ export async function aggregate(
   const filter = scoped(caller, request.workspace, request.filter);
   const workspace = await history.workspaces.require(request.workspace);
   const watermark = await watermarkOf(workspace, request, history);
-  const selection = { of: [workspace.history], filter, last: watermark.position };
+  const selection = { of: [watermark.of], filter, last: watermark.position };
   const table = await tableOf(request, selection, workspace.id, history);
   const cursor = formatCursor(workspace.epoch, watermark.position);
   return { ...table, cursor, lag: await watermark.lag() };

@@ -4,7 +4,6 @@ import { instant } from '../instant.js';
 import { parseCursor } from './cursor.js';
 import { parseFilter, type Filter } from './filter.js';
 import { compile } from './filter.predicate.js';
-import type { EventStore } from '../projections/store.js';
 import type { Sources } from './tail.js';
 
 /** Where a subscription begins. `schemas/openapi.yaml` holds its schema. */
@@ -37,9 +36,9 @@ export async function resolveFrom(
   from: From,
   filter: Filter,
   workspace: string,
-  { log, store }: Sources,
+  sources: Sources,
 ): Promise<Start> {
-  const bounds = await log.bounds(workspace);
+  const bounds = await sources.log.bounds(workspace);
   const last = (bounds.next - 1) as Position;
   if (from === 'now') {
     return { position: last };
@@ -48,10 +47,10 @@ export async function resolveFrom(
     return { position: BEFORE_FIRST };
   }
   if ('time' in from) {
-    return { position: await beforeTime(from.time, workspace, { log, store }) };
+    return { position: await beforeTime(from.time, workspace, sources) };
   }
   if ('last' in from) {
-    return { position: await beforeLatest(from.last, filter, workspace, bounds, { log, store }) };
+    return { position: await beforeLatest(from.last, filter, workspace, bounds, sources) };
   }
   const cursor = parseCursor(from.position, 'from.position');
   if (cursor.epoch !== bounds.epoch) {
@@ -60,7 +59,7 @@ export async function resolveFrom(
   if (cursor.position > last) {
     return { position: last, lost: 'ahead' };
   }
-  const first = await oldest(workspace, bounds, store);
+  const first = await oldest(workspace, bounds, sources);
   if (cursor.position + 1 < first && cursor.position !== BEFORE_FIRST) {
     return { position: (first - 1) as Position, lost: 'expired' };
   }
@@ -74,7 +73,7 @@ export async function resolveFrom(
 async function beforeTime(
   time: string,
   workspace: string,
-  { log, store }: Sources,
+  { log, store, historyOf }: Sources,
 ): Promise<Position> {
   const inLog = await log.seek(workspace, instant(time));
   // Only now, as retention goes on meanwhile.
@@ -82,7 +81,7 @@ async function beforeTime(
   if (first === 0 || inLog >= first) {
     return inLog;
   }
-  const of = { id: workspace, epoch };
+  const of = historyOf(workspace, epoch);
   const earlier = parseFilter({ createdAt: { lt: time } });
   const newest = { of: [of], sort: 'position', order: 'newest' } as const;
   const { hits } = await store.search({ ...newest, filter: earlier, limit: 1, last: first - 1 });
@@ -112,10 +111,10 @@ async function beforeLatest(
   filter: Filter,
   workspace: string,
   bounds: Bounds,
-  { log, store }: Sources,
+  { log, store, historyOf }: Sources,
 ): Promise<Position> {
   const last = (bounds.next - 1) as Position;
-  const of = { id: workspace, epoch: bounds.epoch };
+  const of = historyOf(workspace, bounds.epoch);
   const watermark = await store.checkpoint(of);
   const { hits } = await store.search({
     of: [of],
@@ -148,11 +147,15 @@ async function beforeLatest(
  * Where history begins: the oldest event that log or store still hold, or where the next one will
  * stand.
  */
-async function oldest(workspace: string, bounds: Bounds, store: EventStore): Promise<Position> {
+async function oldest(
+  workspace: string,
+  bounds: Bounds,
+  { store, historyOf }: Sources,
+): Promise<Position> {
   if (bounds.first === 0) {
     return bounds.first;
   }
   const end = (bounds.first - 1) as Position;
-  const [first] = await store.scan({ id: workspace, epoch: bounds.epoch }, BEFORE_FIRST, end, 1);
+  const [first] = await store.scan(historyOf(workspace, bounds.epoch), BEFORE_FIRST, end, 1);
   return first?.position ?? bounds.first;
 }

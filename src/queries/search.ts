@@ -1,6 +1,5 @@
-import type { Workspace } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
-import { nameOf, type Position, type Recorded } from '../event.js';
+import { nameOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { instant } from '../instant.js';
 import { assertSuperadmin, isReserved, type Caller } from '../policy.js';
 import type { Hit, Page, SearchQuery, Selection, SortKey } from '../projections/store.js';
@@ -68,7 +67,7 @@ export async function search(
   // The watermark first: what is written behind it while the search runs is left to the cursor.
   const watermark = await watermarkOf(workspace, request, history);
   const last = keyset?.last ?? watermark.position;
-  const place = { epoch: workspace.epoch, payer: workspace.id, workspaces: [workspace] };
+  const place = { epoch: workspace.epoch, payer: workspace.id, of: [watermark.of] };
   const found = await pageOf(request, place, { filter, last, keyset }, history);
   const cursor = formatCursor(workspace.epoch, last as Position);
   return { ...found, cursor, lag: await watermark.lag() };
@@ -87,7 +86,8 @@ export async function searchAcross(
   if (workspaces.length === 0) {
     return { events: [] };
   }
-  const place = { epoch: ACROSS, payer: 'all workspaces', workspaces };
+  const of = workspaces.map((workspace) => workspace.history);
+  const place = { epoch: ACROSS, payer: 'all workspaces', of };
   return pageOf({ ...request, sort: 'time' }, place, { filter, last: Infinity, keyset }, history);
 }
 
@@ -102,20 +102,20 @@ export async function eventById(
   { workspaces, store }: Pick<History, 'workspaces' | 'store'>,
 ): Promise<Positioned> {
   const filter = scoped(caller, name, parseFilter({ id: { eq: id } }));
-  const workspace = await workspaces.require(name);
+  const { history, epoch } = await workspaces.require(name);
   const { hits } = await store.search({
-    of: [workspace.history],
+    of: [history],
     filter,
     sort: 'position',
     order: 'newest',
     limit: 1,
-    last: await store.checkpoint(workspace.history),
+    last: await store.checkpoint(history),
   });
   const [hit] = hits;
   if (!hit) {
     throw new ServiceError('event-not-found', `There is no event ${id} in the history.`);
   }
-  return { epoch: workspace.epoch, record: hit.record };
+  return { epoch, record: hit.record };
 }
 
 /** Where a search takes place. */
@@ -124,7 +124,7 @@ interface Place {
   readonly epoch: string;
   /** Whose budget of heavy queries a count takes from. */
   readonly payer: string;
-  readonly workspaces: readonly Workspace[];
+  readonly of: readonly Incarnation[];
 }
 
 /**
@@ -133,7 +133,7 @@ interface Place {
  */
 async function pageOf(
   request: PageRequest,
-  { epoch, payer, workspaces }: Place,
+  { epoch, payer, of }: Place,
   { filter, last, keyset }: { filter: Filter; last: number; keyset: Keyset | undefined },
   { store, heavyQueries }: History,
 ): Promise<Found> {
@@ -144,7 +144,7 @@ async function pageOf(
     back: false,
   };
   const selection = {
-    of: workspaces.map(({ history }) => history),
+    of,
     filter,
     last,
     ...(left && { signal: left }),
@@ -158,13 +158,12 @@ async function pageOf(
   });
   const hits = back ? page.hits.toReversed() : page.hits;
   const total = count ? await heavyQueries.run(payer, () => countOf(selection, store)) : undefined;
-  const epochs = new Map(workspaces.map((each) => [nameOf(each.history), each.epoch]));
   const to = (hit: Hit, isBack: boolean): string =>
     formatKeyset({ sort, order, back: isBack, epoch, last, key: keyOf(hit, sort) });
   const [first, end] = [hits[0], hits.at(-1)];
   const { hasNext, hasPrevious } = around(page, keyset);
   return {
-    events: hits.map(({ of, record }) => ({ epoch: epochs.get(nameOf(of))!, record })),
+    events: hits.map((hit) => ({ epoch: hit.of.epoch, record: hit.record })),
     ...(hasNext && end && { next: to(end, false) }),
     ...(hasPrevious && first && { previous: to(first, true) }),
     ...(total !== undefined && { total }),
@@ -223,12 +222,18 @@ function keysetOf(request: PageRequest, epoch: string): Keyset | undefined {
 function keyOf({ of, record }: Hit, sort: SearchQuery['sort']): SortKey {
   // As the stores do, which leave no event out for want of a time.
   const time = sort === 'time' ? instant(record.event.time) || 0 : 0;
-  return { time, of: nameOf(of), position: record.position };
+  return { time, of: lastingName(of), position: record.position };
 }
 
-/** The place of a key in one workspace, whose history may have been rebuilt under another name. */
+/** A key as the stores have it now: its history may have been rebuilt since the page before. */
 function placed(key: SortKey, { of }: Selection): SortKey {
-  return of.length === 1 ? { ...key, of: nameOf(of[0]!) } : key;
+  const now = of.find((each) => lastingName(each) === key.of);
+  return now ? { ...key, of: nameOf(now) } : key;
+}
+
+/** The same in every generation, and in the same order among those of other workspaces. */
+function lastingName(of: Incarnation): string {
+  return nameOf({ ...of, generation: 0 });
 }
 
 function contrary(order: SearchQuery['order']): SearchQuery['order'] {

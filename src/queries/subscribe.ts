@@ -7,7 +7,7 @@ import type { Filter } from './filter.js';
 import { resolveFrom, type From, type Start } from './from.js';
 import { scoped } from './scope.js';
 import { Subscription, type Subscriber } from './subscription.js';
-import type { Tail, TailConfig } from './tail.js';
+import type { Sources, Tail, TailConfig } from './tail.js';
 import { Tails } from './tails.js';
 
 export interface SubscribeRequest {
@@ -28,17 +28,16 @@ export interface Opening {
 /** Opens subscriptions for every transport. */
 export class Subscriptions {
   readonly #workspaces: Workspaces;
-  readonly #log: EventLog;
-  readonly #store: EventStore;
+  readonly #sources: Sources;
   readonly #config: TailConfig;
   readonly #tails: Tails;
 
   constructor(workspaces: Workspaces, log: EventLog, store: EventStore, config: TailConfig) {
     this.#workspaces = workspaces;
-    this.#log = log;
-    this.#store = store;
+    const historyOf: Sources['historyOf'] = (id, epoch) => workspaces.historyOf(id, epoch);
+    this.#sources = { log, store, historyOf };
     this.#config = config;
-    this.#tails = new Tails(log, store, config);
+    this.#tails = new Tails(this.#sources, config);
   }
 
   /**
@@ -56,11 +55,8 @@ export class Subscriptions {
     await this.#workspaces.obtain(workspace, context);
     const tail = await this.#tails.acquire(workspace);
     try {
-      const start = await resolveFrom(from, filter, workspace, {
-        log: this.#log,
-        store: this.#store,
-      });
-      const { next } = await this.#log.bounds(workspace);
+      const start = await resolveFrom(from, filter, workspace, this.#sources);
+      const { next } = await this.#sources.log.bounds(workspace);
       const options = {
         filter,
         start,

@@ -1,7 +1,7 @@
 import type { Config } from '../config.js';
 import type { Bounds, EventLog } from '../commands/log.js';
 import { ServiceError } from '../errors.js';
-import type { Position, Recorded } from '../event.js';
+import type { Incarnation, Position, Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import { pause } from '../pause.js';
@@ -19,6 +19,8 @@ export type TailConfig = Pick<Config, 'ringBytesMax' | 'readBytes' | 'positionSe
 export interface Sources {
   readonly log: EventLog;
   readonly store: EventStore;
+  /** What the store knows an incarnation by, at this moment. */
+  readonly historyOf: (id: string, epoch: string) => Incarnation;
 }
 
 /** What there is after a position. */
@@ -39,8 +41,7 @@ export class Tail {
   readonly workspace: string;
   readonly epoch: string;
   readonly fanout = new Fanout();
-  readonly #log: EventLog;
-  readonly #store: EventStore;
+  readonly #sources: Sources;
   readonly #config: TailConfig;
   readonly #ring: Ring;
   readonly #stopping = new AbortController();
@@ -50,17 +51,10 @@ export class Tail {
   #head: Position;
   #failure: ServiceError | undefined;
 
-  constructor(
-    workspace: string,
-    bounds: Bounds,
-    { log, store }: Sources,
-    config: TailConfig,
-    ring: Ring,
-  ) {
+  constructor(workspace: string, bounds: Bounds, sources: Sources, config: TailConfig, ring: Ring) {
     this.workspace = workspace;
     this.epoch = bounds.epoch;
-    this.#log = log;
-    this.#store = store;
+    this.#sources = sources;
     this.#config = config;
     this.#ring = ring;
     this.#head = Math.max(bounds.first - 1, bounds.next - 1 - WARM_EVENTS) as Position;
@@ -88,22 +82,20 @@ export class Tail {
     if (recent) {
       return stretch(recent, position);
     }
-    const { records, first } = await this.#log.read(
-      this.workspace,
-      position,
-      this.#config.readBytes,
-    );
+    const { log, store, historyOf } = this.#sources;
+    const { readBytes } = this.#config;
+    const { records, first } = await log.read(this.workspace, position, readBytes);
     if (first <= position + 1) {
       return stretch(records, position);
     }
     const end = (first - 1) as Position;
-    const of = { id: this.workspace, epoch: this.epoch };
-    const past = await this.#store.scan(of, position, end, this.#config.readBytes);
+    const of = historyOf(this.workspace, this.epoch);
+    const past = await store.scan(of, position, end, readBytes);
     if (past.length > 0) {
       return stretch(past, position);
     }
     // A stretch of which the history has nothing was either never to be kept, or it is lost.
-    const kept = (await this.#store.checkpoint(of)) >= end;
+    const kept = (await store.checkpoint(of)) >= end;
     return { ...stretch(records, end), ...(!kept && { lostBefore: first }) };
   }
 
@@ -146,7 +138,7 @@ export class Tail {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        for await (const batch of this.#log.follow(this.workspace, this.#head, signal)) {
+        for await (const batch of this.#sources.log.follow(this.workspace, this.#head, signal)) {
           this.#publish(batch.records);
           this.#ring.push(batch);
         }

@@ -1,9 +1,7 @@
-import type { EventLog } from '../commands/log.js';
 import type { Position } from '../event.js';
 import { metrics } from '../metrics.js';
-import type { EventStore } from '../projections/store.js';
 import { Ring } from './ring.js';
-import { Tail, type TailConfig } from './tail.js';
+import { Tail, type Sources, type TailConfig } from './tail.js';
 
 /** How long a tail without subscribers goes on: they come back, and long polls come and go. */
 const LINGER_MS = 30_000;
@@ -17,14 +15,12 @@ interface Entry {
 
 /** The tails of a node: one for each workspace that somebody subscribes to. */
 export class Tails {
-  readonly #log: EventLog;
-  readonly #store: EventStore;
+  readonly #sources: Sources;
   readonly #config: TailConfig;
   readonly #byWorkspace = new Map<string, Entry>();
 
-  constructor(log: EventLog, store: EventStore, config: TailConfig) {
-    this.#log = log;
-    this.#store = store;
+  constructor(sources: Sources, config: TailConfig) {
+    this.#sources = sources;
     this.#config = config;
   }
 
@@ -67,10 +63,9 @@ export class Tails {
   }
 
   async #start(workspace: string): Promise<Tail> {
-    const bounds = await this.#log.bounds(workspace);
-    const sources = { log: this.#log, store: this.#store };
+    const bounds = await this.#sources.log.bounds(workspace);
     const ring = new Ring(() => this.#config.ringBytesMax / this.#byWorkspace.size);
-    const tail = new Tail(workspace, bounds, sources, this.#config, ring);
+    const tail = new Tail(workspace, bounds, this.#sources, this.#config, ring);
     tail.onFailed(() => {
       const entry = this.#byWorkspace.get(workspace);
       if (entry?.tail === tail) {

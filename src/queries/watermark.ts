@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { EventLog } from '../commands/log.js';
 import type { Workspace, Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
-import { BEFORE_FIRST, type Position } from '../event.js';
+import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
 import { pause } from '../pause.js';
 import type { EventStore } from '../projections/store.js';
 import { formatCursor, parseCursor } from './cursor.js';
@@ -23,9 +23,14 @@ export interface Wait {
   readonly waitMs: number;
 }
 
-/** The state of the history that a query was answered from. */
-export interface Watermark {
+/** How far a history is: another one may take its place while it is being queried. */
+interface Reached {
+  readonly of: Incarnation;
   readonly position: Position;
+}
+
+/** The state of the history that a query was answered from. */
+export interface Watermark extends Reached {
   /** How many events the history is behind the log; absent where the log does not tell in time. */
   readonly lag: () => Promise<number | undefined>;
 }
@@ -46,10 +51,9 @@ export async function watermarkOf(
   { waitFor, waitMs }: Wait,
   { store, log }: Pick<History, 'store' | 'log'>,
 ): Promise<Watermark> {
-  if (waitFor !== undefined) {
-    await searchable(workspace, ownPosition(waitFor, workspace.epoch, 'waitFor'), waitMs, store);
-  }
-  const position = await store.checkpoint(workspace.history);
+  const { of, position } = await (waitFor === undefined
+    ? searchable(workspace, BEFORE_FIRST, 0, store)
+    : searchable(workspace, ownPosition(waitFor, workspace.epoch, 'waitFor'), waitMs, store));
   // Nobody waits for a log that is away in order to read the history.
   const head = log.bounds(workspace.id).then(
     ({ next }) => next - 1,
@@ -59,34 +63,35 @@ export async function watermarkOf(
     const last = await Promise.race([head, turn()]);
     return last === undefined ? undefined : Math.max(last - position, 0);
   };
-  return { position, lag };
+  return { of, position, lag };
 }
 
 /**
- * Resolves when the history has everything up to a position. Who waits also waits for a store that
- * is not there for the moment, as for the first event of all, when another node has just made it.
+ * The history, once it has everything up to a position. Who waits also waits for a store that is
+ * not there for the moment, as for the first event of all, when another node has just made it.
  */
 async function searchable(
   workspace: Workspace,
-  position: Position,
+  least: Position,
   waitMs: number,
   store: EventStore,
-): Promise<void> {
+): Promise<Reached> {
   const deadline = Date.now() + waitMs;
   let pauseMs = POLL_MS;
   for (;;) {
     const isOver = Date.now() >= deadline;
-    const watermark = await store.checkpoint(workspace.history).catch((error: unknown) => {
+    const of = workspace.history;
+    const position = await store.checkpoint(of).catch((error: unknown) => {
       if (isOver || !(error instanceof ServiceError && error.code === 'unavailable')) {
         throw error;
       }
-      return BEFORE_FIRST;
+      return undefined;
     });
-    if (watermark >= position) {
-      return;
+    if (position !== undefined && position >= least) {
+      return { of, position };
     }
     if (isOver) {
-      const reached = formatCursor(workspace.epoch, watermark);
+      const reached = formatCursor(workspace.epoch, position ?? BEFORE_FIRST);
       throw new ServiceError(
         'wait-timeout',
         `History has come to ${reached} only, not to waitFor. Try again.`,

@@ -25,7 +25,7 @@ export async function readiness(ctx: KoaContext, { service, draining }: Call): P
   }
   try {
     const { epoch } = await service.log.bounds(SYSTEM_WORKSPACE);
-    await service.store.checkpoint({ id: SYSTEM_WORKSPACE, epoch });
+    await service.store.checkpoint(service.workspaces.historyOf(SYSTEM_WORKSPACE, epoch));
   } catch (error) {
     throw new ServiceError('unavailable', 'Log or store do not answer.', { cause: error });
   }

@@ -69,7 +69,7 @@ const store = openElasticStore({
 });
 const client = new Client({ node: asked.elasticsearch });
 const { epoch } = await log.create(workspace, {});
-const of = { id: workspace, epoch };
+const of = { id: workspace, epoch, generation: 0 };
 for (let n = 0; n < asked.events; n += APPEND_EVENTS) {
   const events = Array.from({ length: APPEND_EVENTS }, (_, index) => event(n + index));
   await log.append(

@@ -6,7 +6,7 @@ import { DeadLetters, type DeadLetter } from '../../src/projections/deadletter.j
 import type { EventStore } from '../../src/projections/store.js';
 import { range } from '../commands/sealed.js';
 import { CONTEXT, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
-import { recorded } from './recorded.js';
+import { incarnation, recorded } from './recorded.js';
 
 const END = Number.MAX_SAFE_INTEGER as Position;
 
@@ -32,17 +32,13 @@ describe('Dead letters', () => {
   const park = (...positions: number[]): Promise<void> => parkOf(workspace, epoch, positions);
   const parkOf = async (of: string, in_: string, positions: readonly number[]): Promise<void> => {
     for (const position of positions) {
-      await deadLetters.park(
-        { id: of, epoch: in_ },
-        recorded(position),
-        `too large at ${position}`,
-      );
+      await deadLetters.park(incarnation(of, in_), recorded(position), `too large at ${position}`);
     }
   };
   const listed = async (of: string | undefined = workspace, limit = 100): Promise<number[]> =>
     (await deadLetters.list(of, limit)).map(({ position }) => position);
   const history = async (): Promise<number[]> =>
-    (await backEnds.store.scan({ id: workspace, epoch }, BEFORE_FIRST, END, Infinity)).map(
+    (await backEnds.store.scan(incarnation(workspace, epoch), BEFORE_FIRST, END, Infinity)).map(
       ({ position }) => position,
     );
 
@@ -78,7 +74,7 @@ describe('Dead letters', () => {
     const large = (position: number): Recorded =>
       recorded(position, { payload: { text: 'x'.repeat(400_000) } });
     for (const position of range(0, 7)) {
-      await deadLetters.park({ id: workspace, epoch }, large(position), 'too large');
+      await deadLetters.park(incarnation(workspace, epoch), large(position), 'too large');
     }
     const letters = await deadLetters.list(workspace, 10);
     assert.deepEqual(
@@ -129,7 +125,7 @@ describe('Dead letters', () => {
     });
 
     it('are done with where the store has them already', async () => {
-      await backEnds.store.write({ id: workspace, epoch }, [recorded(1)]);
+      await backEnds.store.write(incarnation(workspace, epoch), [recorded(1)]);
       await park(1);
       assert.deepEqual(await deadLetters.replay(workspace, 10), { replayed: 1, refused: 0 });
       assert.deepEqual(await listed(), []);

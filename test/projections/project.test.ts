@@ -74,10 +74,10 @@ describe('The projection', () => {
   const historized = (position: number, of = workspace): Promise<boolean> =>
     until(`${of} is historized up to ${position}`, async () => {
       const known = workspaces.get(of);
-      return known && (await backEnds.store.checkpoint(known)) === (position as Position);
+      return known && (await backEnds.store.checkpoint(known.history)) === (position as Position);
     });
   const history = async (of = workspace): Promise<readonly Recorded[]> =>
-    backEnds.store.scan(await workspaces.require(of), BEFORE_FIRST, END, Infinity);
+    backEnds.store.scan((await workspaces.require(of)).history, BEFORE_FIRST, END, Infinity);
   const counted = async (outcome: string): Promise<number> =>
     (await metrics.historized.get()).values.find(({ labels }) => labels.outcome === outcome)
       ?.value ?? 0;
@@ -250,7 +250,7 @@ describe('The projection', () => {
     };
 
     it('forgets its history', async () => {
-      const of = await workspaces.require(workspace);
+      const of = (await workspaces.require(workspace)).history;
       start();
       await append(0, 5);
       await historized(4);
@@ -259,7 +259,7 @@ describe('The projection', () => {
     });
 
     it('forgets it also at the next start, and when the store fails at first', async () => {
-      const of = await workspaces.require(workspace);
+      const of = (await workspaces.require(workspace)).history;
       await append(0, 5);
       start();
       await historized(4);
@@ -271,7 +271,7 @@ describe('The projection', () => {
     });
 
     it('drops the log that a crash has left behind a deletion', async () => {
-      const of = await workspaces.require(workspace);
+      const of = (await workspaces.require(workspace)).history;
       const payload = { workspace, epoch: of.epoch };
       await workspaces.record('workspace.deleted', payload, CONTEXT);
       assert.equal((await backEnds.log.bounds(workspace)).epoch, of.epoch);
@@ -281,7 +281,7 @@ describe('The projection', () => {
     });
 
     it('holds one that is made again to its own events', async () => {
-      const of = await workspaces.require(workspace);
+      const of = (await workspaces.require(workspace)).history;
       const gate = new Gate();
       start({
         write: async (to, records) => {

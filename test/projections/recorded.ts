@@ -3,9 +3,9 @@ import { Recorded, type Event, type Incarnation, type Position } from '../../src
 import type { EventStore, Outcome } from '../../src/projections/store.js';
 import { range } from '../commands/sealed.js';
 
-/** A workspace that nothing was written of. */
+/** The first history of a workspace; nothing was written of it unless it is named. */
 export function incarnation(id = `w-${randomUUID()}`, epoch = 'abcdefgh'): Incarnation {
-  return { id, epoch };
+  return { id, epoch, generation: 0 };
 }
 
 /** Writes, and moves the checkpoint to where it is, which makes searchable what was written. */

@@ -4,12 +4,12 @@ import type { BackEnds } from '../support/backends.js';
 
 /** Puts the events up to a position into the history, as the projection does. */
 export async function historize(
-  { log, store }: BackEnds,
+  { log, store, historyOf }: BackEnds,
   workspace: string,
   until: number,
 ): Promise<void> {
   const { epoch } = await log.bounds(workspace);
-  const of = { id: workspace, epoch };
+  const of = historyOf(workspace, epoch);
   const records = await readAll(log, workspace);
   await store.write(
     of,

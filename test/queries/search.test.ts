@@ -95,7 +95,7 @@ describe('A search', () => {
     await emit(0, 10);
     await historize(backEnds, workspace, 4);
     const beyond = (await readAll(backEnds.log, workspace)).slice(5);
-    await backEnds.store.write({ id: workspace, epoch }, beyond);
+    await backEnds.store.write(backEnds.historyOf(workspace, epoch), beyond);
     const result = { positions: range(0, 5).reverse(), cursor: `${epoch}-4`, lag: 5 };
     assert.deepEqual(shown(await find()), result);
     const missing = { code: 'event-not-found' };

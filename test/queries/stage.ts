@@ -34,14 +34,14 @@ export class Stage {
 
   /** @param methods Of the log, in place of its own. */
   static async open(
-    { log: real, store }: BackEnds,
+    { log: real, store, historyOf }: BackEnds,
     methods: Partial<EventLog> = {},
   ): Promise<Stage> {
     const workspace = `w-${randomUUID()}`;
     const bounds = await real.create(workspace, {});
     const log = withMethods<EventLog>(real, methods);
     const ring = new Ring(() => CONFIG.ringBytesMax);
-    const tail = new Tail(workspace, bounds, { log, store }, CONFIG, ring);
+    const tail = new Tail(workspace, bounds, { log, store, historyOf }, CONFIG, ring);
     tail.start();
     return new Stage(workspace, tail, real);
   }

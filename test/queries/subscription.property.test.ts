@@ -136,7 +136,7 @@ describe('Subscriptions', () => {
     if (trimmed) {
       await backEnds.log.trim(workspace, (historized + 1) as Position);
     }
-    const tails = new Tails(backEnds.log, backEnds.store, { ...sizes, positionSeconds: 3600 });
+    const tails = new Tails(backEnds, { ...sizes, positionSeconds: 3600 });
     closing.push(tails);
     const open = async (wish: Drawn<typeof subscriber>): Promise<Opened> => {
       const reader = slowReader(wish.pauses);

@@ -39,7 +39,6 @@ describe('A tail', () => {
 
   /** A tail on the real log, but for some of its calls, that has reached the head. */
   const start = async (methods: Partial<EventLog> = {}, config = CONFIG): Promise<Tail> => {
-    const { store } = backEnds;
     const log = withMethods<EventLog>(backEnds.log, {
       read: (...args) => {
         reads++;
@@ -49,7 +48,7 @@ describe('A tail', () => {
     });
     const bounds = await log.bounds(workspace);
     const ring = new Ring(() => config.ringBytesMax);
-    const tail = new Tail(workspace, bounds, { log, store }, config, ring);
+    const tail = new Tail(workspace, bounds, { ...backEnds, log }, config, ring);
     started.push(tail);
     tail.start();
     await tail.reach((bounds.next - 1) as Position);
@@ -147,7 +146,7 @@ describe('A tail', () => {
     it('has lost nothing that was never to be kept', async () => {
       await append(0, 40);
       const { epoch } = await backEnds.log.bounds(workspace);
-      await backEnds.store.advance({ id: workspace, epoch }, 39 as Position);
+      await backEnds.store.advance(backEnds.historyOf(workspace, epoch), 39 as Position);
       await trim(30);
       const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
       assert.deepEqual(shown(await tail.after(5 as Position)), { records: range(30, 40), end: 39 });
@@ -157,7 +156,7 @@ describe('A tail', () => {
 
     it('does not take the word of a history of an earlier incarnation', async () => {
       await append(0, 5);
-      await backEnds.store.advance({ id: workspace, epoch: 'abcdefgh' }, 99 as Position);
+      await backEnds.store.advance(backEnds.historyOf(workspace, 'abcdefgh'), 99 as Position);
       await trim(5);
       const tail = await start();
       assert.equal((await tail.after(BEFORE_FIRST)).lostBefore, 5);

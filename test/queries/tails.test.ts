@@ -33,7 +33,7 @@ describe('The tails of a node', () => {
         return backEnds.log.follow(...args);
       },
     });
-    tails = new Tails(log, backEnds.store, CONFIG);
+    tails = new Tails({ ...backEnds, log }, CONFIG);
     await backEnds.log.create(workspace, {});
   });
 
@@ -84,7 +84,7 @@ describe('The tails of a node', () => {
 
   it('share the memory that there is for recent events', async () => {
     const config = { ...CONFIG, ringBytesMax: 4000 };
-    tails = new Tails(backEnds.log, backEnds.store, config);
+    tails = new Tails(backEnds, config);
     const tail = await tails.acquire(workspace);
     /** How many of the latest events are at hand. */
     const held = async (): Promise<number> => {

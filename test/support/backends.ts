@@ -2,14 +2,14 @@ import { openEmbeddedLog, type EmbeddedLog } from '../../src/commands/log.embedd
 import type { Context } from '../../src/commands/context.js';
 import { Workspaces } from '../../src/commands/workspaces.js';
 import { setLevel } from '../../src/logger.js';
-import type { EventStore } from '../../src/projections/store.js';
+import type { Sources } from '../../src/queries/tail.js';
 import { openSqliteStore } from '../../src/projections/store.sqlite.js';
+import { incarnation } from '../projections/recorded.js';
 import { temporaryFolder } from './node.js';
 
 /** The embedded log and store, as a node has them, in a folder of their own. */
-export interface BackEnds {
+export interface BackEnds extends Sources {
   readonly log: EmbeddedLog;
-  readonly store: EventStore;
   /** Closes them and opens them again, as a new process would. */
   reopen(): Promise<BackEnds>;
   /** Closes them and removes what is left. */
@@ -29,6 +29,7 @@ export async function openBackEnds(): Promise<BackEnds> {
     return {
       log,
       store,
+      historyOf: incarnation,
       reopen: async () => {
         await close();
         return open();

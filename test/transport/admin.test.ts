@@ -55,7 +55,7 @@ describe('What an operator can ask', () => {
     await emit(node.url, 'parked', [{ id: 'p-1', type: 'a', payload: {} }]);
     const { epoch } = await node.service.log.bounds('parked');
     const { records } = await node.service.log.read('parked', BEFORE_FIRST, 1);
-    const of = { id: 'parked', epoch };
+    const of = node.service.workspaces.historyOf('parked', epoch);
     await node.service.deadLetters.park(of, records[0]!, 'too many fields');
     const url = `${node.url}/sys/deadletters?workspace=parked`;
     const [letter] = (await request(url)).body.deadLetters;
