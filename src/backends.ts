@@ -105,6 +105,11 @@ export async function openShares(config: Config): Promise<Shares> {
   });
 }
 
+/** Whether there is one history, whatever nodes there are: on Kafka alone, each has its own. */
+export function hasOneStore({ kafkaBrokers, elasticsearchUrl }: Config): boolean {
+  return kafkaBrokers.length === 0 || elasticsearchUrl.length > 0;
+}
+
 /** What is started together comes up in any order, so a node waits for the servers it needs. */
 async function patiently<T>(what: string, open: () => Promise<T>): Promise<T> {
   for (;;) {

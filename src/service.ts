@@ -1,12 +1,13 @@
-import { openLog, openShares, openStore, retentionOf } from './backends.js';
+import { hasOneStore, openLog, openShares, openStore, retentionOf } from './backends.js';
 import { Emitter } from './commands/emit.js';
 import type { EventLog } from './commands/log.js';
+import { Rebuilds } from './commands/rebuild.js';
 import { ErrorReporter } from './commands/report.js';
 import { Workspaces } from './commands/workspaces.js';
 import type { Config } from './config.js';
 import { lagMeasuredBy } from './metrics.js';
 import { DeadLetters } from './projections/deadletter.js';
-import { Projector } from './projections/project.js';
+import { Projector, REPLACED_MS } from './projections/project.js';
 import type { EventStore } from './projections/store.js';
 import { HeavyQueries } from './queries/heavy.js';
 import { Subscriptions } from './queries/subscribe.js';
@@ -21,6 +22,7 @@ export interface Service {
   readonly subscriptions: Subscriptions;
   readonly heavyQueries: HeavyQueries;
   readonly deadLetters: DeadLetters;
+  readonly rebuilds: Rebuilds;
   readonly reporter: ErrorReporter;
   /** Lets what runs end, in the order in which the parts depend on each other. */
   close(): Promise<void>;
@@ -43,7 +45,9 @@ export async function openService(
   });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
   const shares = await openShares(config);
-  const projector = new Projector({ log, store, deadLetters }, workspaces, shares);
+  // A search may count as well: two queries, of which each has its time.
+  const replacedMs = REPLACED_MS + 2 * config.searchMsMax;
+  const projector = new Projector({ log, store, deadLetters }, workspaces, shares, replacedMs);
   const subscriptions = new Subscriptions(workspaces, log, store, config);
   projector.start();
   lagMeasuredBy(() => projector.lag());
@@ -56,6 +60,7 @@ export async function openService(
     subscriptions,
     heavyQueries: new HeavyQueries(config.heavyQueriesMax),
     deadLetters,
+    rebuilds: new Rebuilds(workspaces, store, hasOneStore(config)),
     reporter: new ErrorReporter(log, workspaces),
     close: async () => {
       subscriptions.close();

@@ -7,6 +7,7 @@ import * as admin from './admin.js';
 import * as events from './events.js';
 import type { Call } from './call.js';
 import { checkBody, checkParameters, operations } from './openapi.js';
+import * as rebuild from './rebuild.js';
 import * as search from './search.js';
 import * as workspaces from './workspaces.js';
 
@@ -24,6 +25,9 @@ const handlers: Readonly<Record<string, Handler>> = {
   getWorkspace: workspaces.getWorkspace,
   putWorkspace: workspaces.putWorkspace,
   deleteWorkspace: workspaces.deleteWorkspace,
+  startRebuild: rebuild.startRebuild,
+  getRebuild: rebuild.getRebuild,
+  cancelRebuild: rebuild.cancelRebuild,
   metrics: admin.metrics,
   healthcheck: admin.healthcheck,
   readiness: admin.readiness,
