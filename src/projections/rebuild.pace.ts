@@ -1,6 +1,6 @@
 import { pause } from '../pause.js';
-import type { Budget } from './budget.js';
 import { Turns } from '../turns.js';
+import type { Budget } from './budget.js';
 
 /** A write that took long did so because much else is to be done; but a stop waits for the rest. */
 const REST_MS_MAX = 1_000;

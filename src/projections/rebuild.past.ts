@@ -1,5 +1,5 @@
 /** What a history is rebuilt from: the one that there is, as far as the log has forgotten it. */
-import { type Incarnation, type Position } from '../event.js';
+import type { Incarnation, Position } from '../event.js';
 import { pause } from '../pause.js';
 import type { Ends, Stretch } from './projection.js';
 

@@ -88,6 +88,18 @@ const WALK: Record<string, readonly ((url: string) => Promise<Reply>)[]> = {
     (url) => request(`${url}/sys/deadletters?workspace=walk`, { method: 'POST' }),
     (url) => request(`${url}/sys/deadletters?limit=0`, { method: 'POST' }),
   ],
+  startRebuild: [
+    (url) => request(`${url}/v2/workspaces/walk/rebuild`, { method: 'POST' }),
+    (url) => request(`${url}/v2/workspaces/nobody/rebuild`, { method: 'POST' }),
+  ],
+  getRebuild: [
+    (url) => request(`${url}/v2/workspaces/walk/rebuild`),
+    (url) => request(`${url}/v2/workspaces/nobody/rebuild`),
+  ],
+  cancelRebuild: [
+    (url) => request(`${url}/v2/workspaces/walk/rebuild`, { method: 'DELETE' }),
+    (url) => request(`${url}/v2/workspaces/nobody/rebuild`, { method: 'DELETE' }),
+  ],
   deleteWorkspace: [
     (url) => request(`${url}/v2/workspaces/walk`, { method: 'DELETE' }),
     (url) => request(`${url}/v2/workspaces/nobody`, { method: 'DELETE' }),
