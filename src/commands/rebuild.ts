@@ -5,7 +5,7 @@ import type { Context } from './context.js';
 import { HISTORY, recordStep } from './histories.js';
 import type { Workspace, Workspaces } from './workspaces.js';
 
-/** A node writes for one of them at a time, so more are no faster, but each holds what it has read. */
+/** A node writes for one at a time: more are no faster, but each holds what it has read. */
 export const REBUILDS_MAX = 16;
 const RETRY_AFTER_SECONDS = 60;
 
@@ -85,7 +85,8 @@ export class Rebuilds {
     if (running.length >= REBUILDS_MAX) {
       throw new ServiceError(
         'limit-exceeded',
-        `${REBUILDS_MAX} histories are being rebuilt, as many as may at once. Wait for one of them.`,
+        `${REBUILDS_MAX} histories are being rebuilt, as many as may at once. ` +
+          'Wait for one of them.',
         { retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     }

@@ -35,9 +35,9 @@ interface Task {
 }
 
 /**
- * Carries every event of this node’s workspaces from the log into the store, exactly once, rebuilds
- * histories, and purges what is deleted. Each workspace goes on by itself, so neither an event that
- * the store refuses nor a large backlog stops another.
+ * Carries every event of this node’s workspaces from the log into the store, exactly once,
+ * rebuilds histories, and purges what is deleted. Each workspace goes on by itself, so neither an
+ * event that the store refuses nor a large backlog stops another.
  */
 export class Projector {
   readonly #ends: Ends;
@@ -50,8 +50,8 @@ export class Projector {
   #stopped = false;
 
   /**
-   * @param replacedMs How long a history stays that was searched until a rebuilt one took its place,
-   *   for queries that are at it, and nodes that have not heard of it yet.
+   * @param replacedMs How long a history stays after another has taken its place: for queries that
+   *   are at it, and nodes that have not heard of that yet.
    */
   constructor(ends: Ends, workspaces: Workspaces, shares: Shares, replacedMs = REPLACED_MS) {
     this.#ends = ends;
