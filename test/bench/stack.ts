@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { withStack } from '../stack/stack.js';
 import { spawnNode, START_FLAGS } from '../support/node.js';
 import type { Passage, Passed } from './passage.js';
+import { questions } from './questions.js';
 import { compare, measure, median, ms, rate, row } from './run.js';
 
 /**
  * Measures what the service adds to the real servers, beside the least that could be done with
  * them, in turns; prints medians and their ratios as the table of the README.
  *
- * `npm run bench:stack` runs all of it; `npm run bench:stack -- passage` one part (passage,
- * history).
+ * `npm run bench:stack` runs all of it; `npm run bench:stack -- passage` one part (history,
+ * passage, analysis).
  */
 const ROUNDS = 3;
 const RATE = 500;
@@ -70,7 +71,12 @@ async function history({ brokers, elasticsearch }: Servers): Promise<void> {
   await compare('projection of a backlog', rate, write('service'), write('bare'));
 }
 
-const parts = { history, passage };
+function analysis({ elasticsearch }: Servers): Promise<void> {
+  const settings = { ELASTICSEARCH_URL: elasticsearch, ELASTICSEARCH_REPLICAS: '0' };
+  return questions(elasticsearch, settings);
+}
+
+const parts = { history, passage, analysis };
 const wanted = process.argv[2];
 
 await withStack(false, async ({ env }) => {
