@@ -4,6 +4,15 @@ import { settle } from './store.elastic.bulk.js';
 import type { Cluster } from './store.elastic.client.js';
 import type { Indices } from './store.elastic.indices.js';
 
+/** What was asked for, and when. */
+interface Told {
+  readonly at: number;
+  readonly position: Promise<Position>;
+}
+
+/** Of so many incarnations a node remembers what it was told last: 2 MB. */
+const rememberedMax = 10_000;
+
 interface Round {
   readonly moves: Map<string, Position>;
   readonly done: Promise<void>;
@@ -18,6 +27,7 @@ export class Checkpoints {
   readonly #indices: Indices;
   /** Written to, by this node, since they were last refreshed. */
   #stale = new Set<string>();
+  readonly #told = new Map<string, Told>();
   #gathering: Round | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -34,8 +44,23 @@ export class Checkpoints {
     this.#stale.add(index);
   }
 
-  get(of: Incarnation): Promise<Position> {
-    return this.#position(nameOf(of));
+  /** Who asks while another one does may be told the same. */
+  get(of: Incarnation, ageMsMax: number): Promise<Position> {
+    const name = nameOf(of);
+    const now = performance.now();
+    const told = this.#told.get(name);
+    if (told && told.at >= now - ageMsMax && ageMsMax > 0) {
+      return told.position;
+    }
+    const position = this.#position(name);
+    this.#told.delete(name);
+    this.#told.set(name, { at: now, position });
+    if (this.#told.size > rememberedMax) {
+      const [oldest] = this.#told.keys();
+      this.#told.delete(oldest!);
+    }
+    position.catch(() => this.#told.delete(name));
+    return position;
   }
 
   /** Up to where the events of an incarnation were trimmed. */
@@ -49,6 +74,7 @@ export class Checkpoints {
   }
 
   async drop(of: Incarnation): Promise<void> {
+    this.#told.delete(nameOf(of));
     for (const id of [nameOf(of), trimmedId(of)]) {
       await this.#cluster.request({
         method: 'DELETE',

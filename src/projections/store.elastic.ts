@@ -69,8 +69,8 @@ class ElasticStore implements EventStore {
     return this.#writer.write(of, records);
   }
 
-  checkpoint(of: Incarnation): Promise<Position> {
-    return this.#checkpoints.get(of);
+  checkpoint(of: Incarnation, ageMsMax = 0): Promise<Position> {
+    return this.#checkpoints.get(of, ageMsMax);
   }
 
   advance(of: Incarnation, checkpoint: Position): Promise<void> {

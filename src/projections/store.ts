@@ -123,8 +123,13 @@ export interface EventStore {
    */
   write(of: Incarnation, records: readonly Recorded[]): Promise<readonly Outcome[]>;
 
-  /** Everything up to here was written or parked, and is searchable; on any node. */
-  checkpoint(of: Incarnation): Promise<Position>;
+  /**
+   * Everything up to here was written or parked, and is searchable; on any node.
+   *
+   * @param ageMsMax How old what is told may be: it is true for ever, and saves who reads often the
+   *   way to a store that is elsewhere. By default it is asked for.
+   */
+  checkpoint(of: Incarnation, ageMsMax?: number): Promise<Position>;
 
   /**
    * Makes searchable what was written, then moves the checkpoint, never back. The checkpoint

@@ -41,6 +41,9 @@ export interface Watermark extends Reached {
 const POLL_MS = 5;
 const POLL_MS_MAX = 100;
 
+/** As long as the projection gathers what it writes: histories are as far behind anyway. */
+const WATERMARK_AGE_MS_MAX = 100;
+
 /**
  * The watermark of a workspace, once it is at what the caller waits for.
  *
@@ -52,7 +55,7 @@ export async function watermarkOf(
   { store, log }: Pick<History, 'store' | 'log'>,
 ): Promise<Watermark> {
   const { of, position } = await (waitFor === undefined
-    ? searchable(workspace, BEFORE_FIRST, 0, store)
+    ? reached(workspace, store)
     : searchable(workspace, ownPosition(waitFor, workspace.epoch, 'waitFor'), waitMs, store));
   // Nobody waits for a log that is away in order to read the history.
   const head = log.bounds(workspace.id).then(
@@ -64,6 +67,11 @@ export async function watermarkOf(
     return last === undefined ? undefined : Math.max(last - position, 0);
   };
   return { of, position, lag };
+}
+
+/** Who waits for nothing may be told what was true a moment ago. */
+async function reached({ history: of }: Workspace, store: EventStore): Promise<Reached> {
+  return { of, position: await store.checkpoint(of, WATERMARK_AGE_MS_MAX) };
 }
 
 /**

@@ -36,7 +36,7 @@ export async function questions(
   try {
     await load(node.url, EVENTS);
     const { body } = await request(`${node.url}/v2/workspaces/${WORKSPACE}`);
-    const of = nameOf({ id: WORKSPACE, epoch: body.epoch as string });
+    const of = nameOf({ id: WORKSPACE, epoch: body.epoch as string, generation: 0 });
     const bareUrl = `${elasticsearch}/${prefix}/_search?routing=${WORKSPACE}`;
     const ratios: number[] = [];
     for (const [name, { next }] of Object.entries(queries(EVENTS, await deepKeyset(node.url)))) {

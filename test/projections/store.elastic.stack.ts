@@ -58,6 +58,15 @@ describe('the Elasticsearch store, beyond what every store promises', function (
     assert.equal(await other.checkpoint(of), 9);
   });
 
+  it('tells what it was told lately only to who takes that', async () => {
+    await store.advance(of, 4 as Position);
+    assert.equal(await store.checkpoint(of), 4);
+    await other.advance(of, 9 as Position);
+    assert.equal(await store.checkpoint(of, 3_600_000), 4);
+    assert.equal(await store.checkpoint(of), 9);
+    assert.equal(await store.checkpoint(of, 3_600_000), 9);
+  });
+
   it('finds what a node wrote that was gone before it could be found', async () => {
     assert.deepEqual(await store.write(of, [recorded(0)]), ['stored']);
     assert.deepEqual(await other.write(of, [recorded(0)]), ['exists']);
