@@ -127,7 +127,8 @@ function numbersAt(field: string): (record: Recorded) => readonly number[] {
       return ({ event }) => [instant(event[field]) || 0];
     default: {
       const values = valuesAt(field);
-      return (record) => values(record).filter((value) => typeof value === 'number');
+      // JSON can spell a number that is none as a double: `JSON.parse('1e400')` is Infinity.
+      return (record) => values(record).filter((value) => Number.isFinite(value)) as number[];
     }
   }
 }

@@ -1,123 +1,117 @@
-/** Aggregations as Elasticsearch works them out. */
-import type { JsonObject } from '../event.js';
-import { zoneId, type Interval } from '../interval.js';
-import { groupsMax, groupTextMax, searchTookTooLong, tooManyGroups } from './limits.js';
-import { failsBy, type Cluster } from './store.elastic.client.js';
-import { isNameOfValues } from './store.elastic.document.js';
-import type { Bucket, Reckoning } from './store.elastic.metrics.js';
-import { ask } from './store.elastic.search.js';
-import type { Aggregate, AggregateQuery, ErrorBound, Group, Grouping } from './store.js';
+/** Aggregations: by Elasticsearch as far as it can, else here, event by event. */
+import { translate } from '../queries/filter.elastic.js';
+import { compile } from '../queries/filter.predicate.js';
+import { Aggregation } from './aggregation.js';
+import type { Cluster } from './store.elastic.client.js';
+import type { Columns } from './store.elastic.columns.js';
+import { reckon } from './store.elastic.groups.js';
+import { reckoningOf, type Reckoning } from './store.elastic.metrics.js';
+import { hitsMax, walk } from './store.elastic.reader.js';
+import { ask, type Search } from './store.elastic.search.js';
+import { QueryTime } from './store.elastic.time.js';
+import { isNameOfValues, spreadMin } from './store.elastic.values.js';
+import type { Aggregate, AggregateQuery, Grouping } from './store.js';
 
-type Key = Group['keys'][number];
+/**
+ * How many values one event may have at a path, by the number of groupings by terms: 1,000 groups of
+ * one event at most. Elasticsearch looks at the time, and at the memory, between two events at best:
+ * one with 300 values at each of three fields took it 32 s and 600 MB.
+ */
+const valuesMax = [Infinity, Infinity, 31, spreadMin] as const;
 
-/** No text of a group is as long: the key of the events that have none. */
-const NONE = '-'.repeat(groupTextMax + 1);
+type Matches = Omit<Search, 'body' | 'read'>;
 
-export interface Reckoned extends Pick<AggregateQuery, 'of' | 'groupBy' | 'last' | 'signal'> {
-  readonly query: JsonObject;
-  readonly reckonings: readonly Reckoning[];
-  readonly msMax: number;
-}
+export class Aggregations {
+  readonly #cluster: Cluster;
+  /** The alias of all events. */
+  readonly #index: string;
+  readonly #columns: Columns;
+  readonly #msMax: number;
 
-/** Whether Elasticsearch has what the events are to be put together by. */
-export function canGroupBy(groupBy: readonly Grouping[]): boolean {
-  return groupBy.every(({ by, field }) => by === 'interval' || isNameOfValues(field));
-}
-
-/** @throws ServiceError `query-too-costly` past `groupsMax` groups, `unavailable` out of time. */
-export async function reckon(
-  cluster: Cluster,
-  index: string,
-  { of, groupBy, last, query, reckonings, msMax, signal }: Reckoned,
-): Promise<Aggregate> {
-  const metrics = Object.assign({}, ...reckonings.map(({ aggs }) => aggs)) as JsonObject;
-  const aggs = groupBy.reduceRight<JsonObject>(
-    (inner, grouping) => ({ groups: { ...groupedBy(grouping), aggs: inner } }),
-    metrics,
-  );
-  const answer = await ask<Answer>(cluster, index, {
-    of,
-    query,
-    positions: last === Infinity ? {} : { lte: last },
-    body: { size: 0, track_total_hits: groupBy.length === 0, aggs },
-    read: ['hits.total.value', 'aggregations'],
-    msMax,
-    ...(signal && { signal }),
-  }).catch((error: unknown) => {
-    throw failsBy(error as Error, 'too_many_buckets_exception') ? tooManyGroups() : error;
-  });
-  if (!answer) {
-    throw searchTookTooLong(msMax);
+  /** @param msMax For one of them, in milliseconds. */
+  constructor(cluster: Cluster, index: string, columns: Columns, msMax: number) {
+    this.#cluster = cluster;
+    this.#index = index;
+    this.#columns = columns;
+    this.#msMax = msMax;
   }
-  const top = { doc_count: answer.hits?.total?.value ?? 0, ...answer.aggregations };
-  const groups: Group[] = [];
-  for (const { keys, bucket } of bucketsOf(top, groupBy, [])) {
-    if (groups.length === groupsMax) {
-      throw tooManyGroups();
-    }
-    groups.push({ keys, values: reckonings.map(({ valueOf }) => valueOf(bucket)) });
-  }
-  const bounds = reckonings.flatMap(({ bound }, at): [number, ErrorBound][] =>
-    bound ? [[at, bound]] : [],
-  );
-  return { groups, approximate: new Map(bounds) };
-}
 
-interface Answer {
-  readonly hits?: { readonly total?: { readonly value: number } };
-  readonly aggregations?: Omit<Bucket, 'doc_count'>;
-}
-
-function groupedBy(grouping: Grouping): JsonObject {
-  if (grouping.by === 'interval') {
-    return {
-      date_histogram: {
-        field: grouping.field,
-        ...lengthOf(grouping.interval),
-        min_doc_count: 1,
-        missing: 0,
-      },
+  /** @throws ServiceError `query-too-costly`, or `unavailable` when it takes too long. */
+  async run(asked: AggregateQuery): Promise<Aggregate> {
+    const { of, filter, last, groupBy, signal } = asked;
+    const { query, exact } = translate(filter);
+    const matches = {
+      of,
+      query,
+      positions: last === Infinity ? {} : { lte: last },
+      time: new QueryTime(this.#msMax),
+      ...(signal && { signal }),
     };
+    const reckonings = exact ? await this.#reckonings(asked) : undefined;
+    return reckonings && !(await this.#isWide(groupBy, matches))
+      ? reckon(this.#cluster, this.#index, { groupBy, reckonings, matches })
+      : this.#walk(asked, matches);
   }
-  return {
-    terms: {
-      field: `values.${grouping.field}`,
-      // One more than there may be. All of a workspace and month are in one shard, which answers
-      // half as many again: so none is missing, and none is counted in part.
-      size: groupsMax + 1,
-      missing: NONE,
-      // Else it would number the texts at all paths of all workspaces first, after each refresh.
-      execution_hint: 'map',
-    },
-  };
-}
 
-function lengthOf(interval: Interval): JsonObject {
-  return 'unit' in interval
-    ? { calendar_interval: interval.unit, time_zone: zoneId(interval.timeZone) }
-    : { fixed_interval: `${interval.lengthMs}ms` };
-}
-
-interface Grouped {
-  readonly keys: readonly Key[];
-  readonly bucket: Bucket;
-}
-
-/** The buckets below all groupings. */
-function* bucketsOf(
-  bucket: Bucket,
-  [grouping, ...inner]: readonly Grouping[],
-  keys: readonly Key[],
-): Generator<Grouped> {
-  if (!grouping) {
-    yield { keys, bucket };
-    return;
+  /** How Elasticsearch works out all that is asked for; `undefined` where it cannot. */
+  async #reckonings({
+    of,
+    groupBy,
+    metrics,
+  }: AggregateQuery): Promise<readonly Reckoning[] | undefined> {
+    if (!groupBy.every(({ field }) => isNameOfValues(field))) {
+      return undefined;
+    }
+    const all = await Promise.all(
+      metrics.map((metric, at) =>
+        reckoningOf(metric, String(at), groupBy.length > 0, of, this.#columns),
+      ),
+    );
+    const found = all.filter((reckoning) => reckoning !== undefined);
+    return found.length === all.length ? found : undefined;
   }
-  const { buckets = [], sum_other_doc_count = 0 } = bucket.groups ?? {};
-  if (sum_other_doc_count > 0) {
-    throw tooManyGroups();
+
+  /** Whether one of the events may be in too many groups by itself. */
+  async #isWide(groupBy: readonly Grouping[], matches: Matches): Promise<boolean> {
+    const most = valuesMax[groupBy.filter(({ by }) => by === 'terms').length] ?? spreadMin;
+    if (most === Infinity) {
+      return false;
+    }
+    const wide = { range: { spread: { gt: most } } };
+    const answer = await ask<{ readonly hits?: { readonly hits: readonly unknown[] } }>(
+      this.#cluster,
+      this.#index,
+      {
+        ...matches,
+        query: { bool: { filter: [matches.query, wide] } },
+        body: { size: 1, _source: false, track_total_hits: false, terminate_after: 1 },
+        read: ['hits.hits._id'],
+      },
+    );
+    if (!answer) {
+      throw matches.time.tookTooLong();
+    }
+    return (answer.hits?.hits ?? []).length > 0;
   }
-  for (const each of buckets) {
-    yield* bucketsOf(each, inner, [...keys, each.key === NONE ? null : each.key!]);
+
+  /** What Elasticsearch cannot work out is worked out here, if there is time enough. */
+  async #walk(asked: AggregateQuery, { query, time }: Matches): Promise<Aggregate> {
+    const matches = compile(asked.filter);
+    const aggregation = new Aggregation(asked);
+    const found = walk(this.#cluster, this.#index, {
+      ...asked,
+      query,
+      sort: asked.of.length === 1 ? 'position' : 'time',
+      order: 'newest',
+      after: undefined,
+      hits: hitsMax,
+      time,
+    });
+    for await (const { record } of found) {
+      if (matches(record)) {
+        aggregation.add(record);
+      }
+    }
+    return aggregation.result();
   }
 }

@@ -146,9 +146,10 @@ export function isTimeout({ cause }: Error): boolean {
   return cause instanceof errors.TimeoutError;
 }
 
-/** Whether a request has failed by an exception of a type of Elasticsearch. */
+/** Whether Elasticsearch has told of an exception of a type, at one shard at least. */
 export function failsBy({ cause }: Error, type: string): boolean {
-  return cause instanceof errors.ResponseError && JSON.stringify(cause.body).includes(type);
+  const told: unknown = cause instanceof errors.ResponseError ? cause.body : cause;
+  return JSON.stringify(told ?? null).includes(`"${type}"`);
 }
 
 function statusOf(error: unknown): number {

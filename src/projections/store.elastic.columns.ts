@@ -12,6 +12,9 @@ export const columnsMax = 256;
 /** Of so many incarnations a node remembers the columns: 4 MB of ten short paths each. */
 const rememberedMax = 5_000;
 
+/** So many lists are read in one request. */
+const readAtOnce = 500;
+
 type Places = ReadonlyMap<string, number>;
 
 /** How a column is called in a document, below `numbers`. */
@@ -52,22 +55,31 @@ export class Columns {
   }
 
   /**
-   * Where the numbers at a path are; nowhere, if there is none.
+   * Where numbers at a path are: incarnations by their column; those that have none are left out.
    *
    * @throws ServiceError `query-too-costly` where there may be some that have no column.
    */
-  async find(of: Incarnation, path: string): Promise<number | undefined> {
-    const known = this.#remembered.get(nameOf(of));
-    const columns = known?.has(path) ? known : this.#learn(of, (await this.#read(of)).columns);
-    const place = columns.get(path);
-    if (place === undefined && columns.size === columnsMax) {
-      throw new ServiceError(
-        'query-too-costly',
-        `${of.id} has had numbers at ${columnsMax} paths before it had any at ${path}; ` +
-          'of those at later paths nothing can be computed.',
-      );
+  async find(
+    of: readonly Incarnation[],
+    path: string,
+  ): Promise<ReadonlyMap<number, readonly Incarnation[]>> {
+    const found = new Map<number, Incarnation[]>();
+    for (let first = 0; first < of.length; first += readAtOnce) {
+      const some = of.slice(first, first + readAtOnce);
+      for (const [at, columns] of (await this.#latest(some, path)).entries()) {
+        const place = columns.get(path);
+        if (place !== undefined) {
+          found.set(place, [...(found.get(place) ?? []), some[at]!]);
+        } else if (columns.size === columnsMax) {
+          throw new ServiceError(
+            'query-too-costly',
+            `${some[at]!.id} has had numbers at ${columnsMax} paths before it had any at ${path}; ` +
+              'of those at later paths nothing can be computed.',
+          );
+        }
+      }
     }
-    return place;
+    return found;
   }
 
   async drop(of: Incarnation): Promise<void> {
@@ -99,6 +111,29 @@ export class Columns {
       }
     }
     this.#learn(of, longer);
+  }
+
+  /** The columns of each, read again where a path is not known to have one. */
+  async #latest(of: readonly Incarnation[], path: string): Promise<readonly Places[]> {
+    const known = of.map((each) => this.#remembered.get(nameOf(each)));
+    const asked = of.filter((_, at) => !known[at]?.has(path));
+    if (asked.length === 0) {
+      return known as readonly Places[];
+    }
+    const { docs } = await this.#cluster.request<{
+      docs: readonly { _source?: { columns: readonly string[] } }[];
+    }>({
+      method: 'POST',
+      path: ['_mget'],
+      query: { filter_path: 'docs._id,docs._source' },
+      body: {
+        docs: asked.map((each) => ({ _index: this.#indices.checkpoints, _id: columnsId(each) })),
+      },
+    });
+    const learnt = new Map(
+      asked.map((each, at) => [each, this.#learn(each, docs[at]?._source?.columns ?? [])]),
+    );
+    return of.map((each, at) => learnt.get(each) ?? known[at]!);
   }
 
   async #read(

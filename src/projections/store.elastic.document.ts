@@ -1,11 +1,10 @@
 /** A record as the document that is written of it. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { nameOf, type Event, type Incarnation, type Recorded } from '../event.js';
+import { nameOf, type Incarnation, type Recorded } from '../event.js';
 import { instant } from '../instant.js';
-import { groupText } from './aggregation.js';
-import { contentsOf, parseEvent, type Leaf } from './document.js';
-import { columnName } from './store.elastic.columns.js';
+import { contentsOf, parseEvent } from './document.js';
+import { numbersOf, valuesOf } from './store.elastic.values.js';
 import { tokensOf } from './tokens.elastic.js';
 
 /**
@@ -44,6 +43,7 @@ export function documentOf(
   const event = parseEvent(text);
   const createdAt = instant(event.createdAt);
   const contents = contentsOf(event);
+  const { values, spread } = valuesOf(event, contents.leaves);
   const { numbers, unplaced } = numbersOf(contents.leaves, columns);
   const source = {
     of: nameOf(of),
@@ -53,7 +53,8 @@ export function documentOf(
     createdAt,
     size: bytes.byteLength,
     tokens: tokensOf(event, contents),
-    values: valuesOf(event, contents.leaves),
+    values,
+    spread,
     numbers,
     [bytes.byteLength <= smallBytesMax ? 'bytes' : 'large']: text,
   };
@@ -63,60 +64,6 @@ export function documentOf(
     source: JSON.stringify(source),
     unplaced,
   };
-}
-
-/** What groups are named by, and what is counted as different: the texts at each path. */
-function valuesOf({ type, workspaceId }: Event, leaves: readonly Leaf[]): Several<string> {
-  const values: Several<string> = {};
-  const named = [
-    { path: 'type', value: type },
-    { path: 'workspaceId', value: workspaceId },
-  ];
-  for (const { path, value } of [...named, ...leaves]) {
-    if (isNameOfValues(path)) {
-      add(values, path, groupText(String(value)));
-    }
-  }
-  return values;
-}
-
-/** One value stands for a list of it, in fewer characters. */
-type Several<T> = Record<string, T | T[]>;
-
-function add<T>(to: Several<T>, name: string, value: T): void {
-  const before = to[name];
-  if (before === undefined) {
-    to[name] = value;
-  } else if (Array.isArray(before)) {
-    before.push(value);
-  } else {
-    to[name] = [before, value];
-  }
-}
-
-/** Elasticsearch keeps a path and its text apart by the character that it does not take in one. */
-export function isNameOfValues(path: string): boolean {
-  return !path.includes('\0');
-}
-
-/** What sums and the like are computed of. JSON can spell numbers that are none as a double. */
-function numbersOf(
-  leaves: readonly Leaf[],
-  columns: ReadonlyMap<string, number>,
-): { numbers: Several<number>; unplaced: string[] } {
-  const numbers: Several<number> = {};
-  const unplaced: string[] = [];
-  for (const { path, value } of leaves) {
-    if (typeof value === 'number' && Number.isFinite(value)) {
-      const column = columns.get(path);
-      if (column === undefined) {
-        unplaced.push(path);
-      } else {
-        add(numbers, columnName(column), value);
-      }
-    }
-  }
-  return { numbers, unplaced };
 }
 
 function documentIdOf(of: Incarnation, eventId: string): string {

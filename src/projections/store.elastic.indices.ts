@@ -54,15 +54,26 @@ export class Indices {
 
   /** Makes an index unless it is known to be there. */
   make(name: string): Promise<void> {
-    let made = this.#made.get(name);
-    if (!made) {
-      made = this.#make(name);
-      this.#made.set(name, made);
-      made.catch(() => {
+    return this.#once(name, () => this.#make(name));
+  }
+
+  /** @throws ServiceError `unavailable` when there is a month of another layout. */
+  check(): Promise<void> {
+    return this.#once(this.events, async () => {
+      await this.#isThere(this.events, this.#layouts.events.mappings._meta.layout);
+    });
+  }
+
+  #once(name: string, work: () => Promise<void>): Promise<void> {
+    let done = this.#made.get(name);
+    if (!done) {
+      done = work();
+      this.#made.set(name, done);
+      done.catch(() => {
         this.forget(name);
       });
     }
-    return made;
+    return done;
   }
 
   /** It was deleted, or could not be made. */

@@ -1,7 +1,7 @@
 /** Metrics as Elasticsearch works them out: what to ask for, and what the answer comes to. */
 import { nameOf, type Incarnation, type JsonObject } from '../event.js';
 import { columnName, type Columns } from './store.elastic.columns.js';
-import { isNameOfValues } from './store.elastic.document.js';
+import { isNameOfValues } from './store.elastic.values.js';
 import type { ErrorBound, Group, Metric } from './store.js';
 
 type Value = Group['values'][number];
@@ -67,13 +67,13 @@ export async function reckoningOf(
 }
 
 /**
- * How many texts are told apart before they are estimated, and how far off the estimate is: six
- * times the standard error of HyperLogLog, 1.04 / √registers (P. Flajolet et al., 2007). For a
- * threshold of 40,000 there are 2^18 registers, for 3,000 there are 2^14, of a byte each: 160 MB of
- * the latter for as many groups as there may be.
+ * How many texts are told apart before their number is estimated, and how far off the estimate is:
+ * five times the standard error of HyperLogLog, 1.04 / √registers (P. Flajolet et al., 2007). For a
+ * threshold of 40,000 Elasticsearch has 2^18 registers, for 3,000 it has 2^14, of a byte each: 160 MB
+ * for as many groups as there may be.
  */
-const distinctOfAll = { threshold: 40_000, relative: 0.0125 };
-const distinctOfGroups = { threshold: 3_000, relative: 0.05 };
+const distinctOfAll = { threshold: 40_000, relative: 0.01 };
+const distinctOfGroups = { threshold: 3_000, relative: 0.04 };
 
 function distinct(field: string, name: string, isGrouped: boolean): Reckoning {
   const { threshold, relative } = isGrouped ? distinctOfGroups : distinctOfAll;
@@ -93,6 +93,12 @@ function distinct(field: string, name: string, isGrouped: boolean): Reckoning {
   };
 }
 
+/**
+ * Elasticsearch sorts up to 20 times as many values, and puts more of them together to about as many
+ * centroids, by the scale function k2 of T. Dunning and O. Ertl, Computing extremely accurate
+ * quantiles using t-digests, 2019: of 10^9 values none has more than 2 %. A value is off by half of
+ * one at most, and that near the median.
+ */
 const compression = 1_000;
 const rank = 0.01;
 
@@ -178,15 +184,9 @@ async function sourcesOf(
     case 'createdAt':
       return [{ field: { field, missing: 0 } }];
   }
-  const names = new Map<number, string[]>();
-  for (const each of of) {
-    const place = await columns.find(each, field);
-    if (place !== undefined) {
-      names.set(place, [...(names.get(place) ?? []), nameOf(each)]);
-    }
-  }
-  return [...names].map(([place, own]) => ({
+  const places = await columns.find(of, field);
+  return [...places].map(([place, own]) => ({
     field: { field: `numbers.${columnName(place)}` },
-    ...(own.length < of.length && { of: own }),
+    ...(own.length < of.length && { of: own.map(nameOf) }),
   }));
 }

@@ -1,8 +1,8 @@
 /** How the events of incarnations are read: a walk through the matches of a query. */
 import { nameOf, Recorded, type Incarnation, type JsonObject, type Position } from '../event.js';
-import { searchTookTooLong } from './limits.js';
 import type { Cluster } from './store.elastic.client.js';
 import { ask } from './store.elastic.search.js';
+import type { QueryTime } from './store.elastic.time.js';
 import type { Hit, SearchQuery, SortKey } from './store.js';
 
 /** In one answer; with `smallBytesMax`, that is 8 MiB at most. */
@@ -15,8 +15,8 @@ export interface Course extends Pick<SearchQuery, 'of' | 'sort' | 'order' | 'las
   readonly after: SortKey | undefined;
   /** How many are likely to be taken. */
   readonly hits: number;
-  /** For all of it, in milliseconds. */
-  readonly msMax: number;
+  /** For all of it. */
+  readonly time: QueryTime;
   /** Whether what was taken is an answer already when time is up. */
   readonly isEnough?: () => boolean;
 }
@@ -35,17 +35,14 @@ export interface Found {
  */
 export async function* walk(cluster: Cluster, index: string, course: Course): AsyncGenerator<Hit> {
   const incarnations = new Map(course.of.map((of) => [nameOf(of), of]));
-  const deadline = performance.now() + course.msMax;
   const hits = Math.min(course.hits, hitsMax);
   for (let { after } = course; ;) {
-    const msMax = Math.floor(deadline - performance.now());
-    const page =
-      msMax > 0 ? await pageOf(cluster, index, { ...course, after, hits, msMax }) : undefined;
+    const page = await pageOf(cluster, index, { ...course, after, hits });
     if (!page) {
       if (course.isEnough?.()) {
         return;
       }
-      throw searchTookTooLong(course.msMax);
+      throw course.time.tookTooLong();
     }
     for (const found of page) {
       const of = incarnations.get(found._source.of)!;
@@ -66,7 +63,7 @@ export async function* walk(cluster: Cluster, index: string, course: Course): As
 export async function pageOf(
   cluster: Cluster,
   index: string,
-  { of, query, sort, order, after, last, hits, msMax, signal }: Course,
+  { of, query, sort, order, after, last, hits, time, signal }: Course,
 ): Promise<readonly Found[] | undefined> {
   const byTime = sort === 'time';
   const direction = order === 'newest' ? 'desc' : 'asc';
@@ -91,7 +88,7 @@ export async function pageOf(
         track_total_hits: false,
       },
       read: ['hits.hits._index', 'hits.hits._id', 'hits.hits.sort', 'hits.hits._source'],
-      msMax,
+      time,
       ...(signal && { signal }),
     },
   );

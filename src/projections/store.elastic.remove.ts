@@ -6,6 +6,7 @@ import { settle } from './store.elastic.bulk.js';
 import { refresh } from './store.elastic.checkpoints.js';
 import type { Cluster } from './store.elastic.client.js';
 import { hitsMax, keyOf, pageOf } from './store.elastic.reader.js';
+import { QueryTime } from './store.elastic.time.js';
 import type { SortKey } from './store.js';
 
 /** A page is found at once; this is for a cluster that has much else to do. */
@@ -34,7 +35,7 @@ export async function* remove(
       after,
       last: upTo,
       hits: hitsMax,
-      msMax: pageMsMax,
+      time: new QueryTime(pageMsMax),
     });
     if (!page) {
       throw new ServiceError('unavailable', 'Elasticsearch did not find in time what to delete.');

@@ -2,6 +2,7 @@
 import { ServiceError } from '../errors.js';
 import { nameOf, type Incarnation, type JsonObject } from '../event.js';
 import { isTimeout, type Cluster } from './store.elastic.client.js';
+import type { QueryTime } from './store.elastic.time.js';
 
 /** For the way of an answer that was found just in time. */
 const graceMs = 1_000;
@@ -16,25 +17,29 @@ export interface Search {
   readonly body: JsonObject;
   /** What of the answer is read. */
   readonly read: readonly string[];
-  readonly msMax: number;
+  readonly time: QueryTime;
   readonly signal?: AbortSignal;
 }
 
 interface Answer {
   readonly timed_out: boolean;
-  readonly _shards: { readonly failed: number };
+  readonly _shards: { readonly failed: number; readonly failures?: unknown };
 }
 
 /**
- * Asks for all of an answer, never a part of it; for nothing when it is not found in time.
+ * Asks for an answer of all shards, never of some; nothing when it is not found in time.
  *
  * @throws ServiceError `unavailable` when some events cannot be looked at.
  */
 export async function ask<T>(
   cluster: Cluster,
   index: string,
-  { of, query, positions, body, read, msMax, signal }: Search,
+  { of, query, positions, body, read, time, signal }: Search,
 ): Promise<T | undefined> {
+  const msMax = time.msLeft;
+  if (msMax === 0) {
+    return undefined;
+  }
   const [first, ...others] = of;
   let answer: Answer & T;
   try {
@@ -47,7 +52,7 @@ export async function ask<T>(
         ignore_unavailable: 'true',
         // Refused below: here, too little time and too much to do would be told by one status.
         allow_partial_search_results: 'true',
-        filter_path: ['timed_out', '_shards.failed', ...read].join(','),
+        filter_path: ['timed_out', '_shards.failed', '_shards.failures.reason', ...read].join(','),
       },
       body: {
         query: {
@@ -71,7 +76,9 @@ export async function ask<T>(
     return undefined;
   }
   if (answer._shards.failed > 0) {
-    throw new ServiceError('unavailable', 'Some shards do not answer: there may be more events.');
+    throw new ServiceError('unavailable', 'Some shards do not answer: there may be more events.', {
+      cause: answer._shards.failures,
+    });
   }
   return answer;
 }

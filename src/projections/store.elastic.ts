@@ -1,17 +1,16 @@
 import { nameOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { EVERYTHING, translate } from '../queries/filter.elastic.js';
 import { compile } from '../queries/filter.predicate.js';
-import { Aggregation } from './aggregation.js';
 import { pageBytesMax } from './limits.js';
-import { canGroupBy, reckon } from './store.elastic.aggregate.js';
+import { Aggregations } from './store.elastic.aggregate.js';
 import { BulkQueue } from './store.elastic.bulk.js';
 import { Checkpoints } from './store.elastic.checkpoints.js';
 import { Columns } from './store.elastic.columns.js';
 import { Cluster, type ClusterOptions } from './store.elastic.client.js';
 import { Indices, type IndexOptions } from './store.elastic.indices.js';
-import { reckoningOf } from './store.elastic.metrics.js';
 import { hitsMax, walk } from './store.elastic.reader.js';
 import { remove } from './store.elastic.remove.js';
+import { QueryTime } from './store.elastic.time.js';
 import { Writer } from './store.elastic.writer.js';
 import type {
   Aggregate,
@@ -46,6 +45,7 @@ class ElasticStore implements EventStore {
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;
   readonly #columns: Columns;
+  readonly #aggregations: Aggregations;
   readonly #writer: Writer;
   readonly #searchMsMax: number;
 
@@ -63,6 +63,12 @@ class ElasticStore implements EventStore {
       queue,
     );
     this.#searchMsMax = options.searchMsMax;
+    this.#aggregations = new Aggregations(
+      this.#cluster,
+      this.#indices.events,
+      this.#columns,
+      this.#searchMsMax,
+    );
   }
 
   write(of: Incarnation, records: readonly Recorded[]): Promise<readonly Outcome[]> {
@@ -88,7 +94,7 @@ class ElasticStore implements EventStore {
       query: translated,
       after,
       hits: exact ? limit + 1 : hitsMax,
-      msMax: this.#searchMsMax,
+      time: new QueryTime(this.#searchMsMax),
       // What is full is an answer, though nobody knows whether there is more behind it.
       isEnough: () => (more = hits.length === limit),
     });
@@ -105,39 +111,9 @@ class ElasticStore implements EventStore {
     return { hits, more };
   }
 
-  async aggregate(asked: AggregateQuery): Promise<Aggregate> {
-    const { of, filter, groupBy, metrics } = asked;
-    const { query, exact } = translate(filter);
-    const msMax = this.#searchMsMax;
-    const reckonings =
-      exact && canGroupBy(groupBy)
-        ? await Promise.all(
-            metrics.map((metric, at) =>
-              reckoningOf(metric, String(at), groupBy.length > 0, of, this.#columns),
-            ),
-          )
-        : [undefined];
-    if (reckonings.every((reckoning) => reckoning !== undefined)) {
-      return reckon(this.#cluster, this.#indices.events, { ...asked, query, reckonings, msMax });
-    }
-    // What Elasticsearch cannot work out is worked out here, if there is time enough.
-    const matches = compile(filter);
-    const aggregation = new Aggregation(asked);
-    const found = walk(this.#cluster, this.#indices.events, {
-      ...asked,
-      query,
-      sort: of.length === 1 ? 'position' : 'time',
-      order: 'newest',
-      after: undefined,
-      hits: hitsMax,
-      msMax,
-    });
-    for await (const { record } of found) {
-      if (matches(record)) {
-        aggregation.add(record);
-      }
-    }
-    return aggregation.result();
+  async aggregate(query: AggregateQuery): Promise<Aggregate> {
+    await this.#indices.check();
+    return this.#aggregations.run(query);
   }
 
   async scan(
@@ -156,7 +132,7 @@ class ElasticStore implements EventStore {
       after: { time: 0, of: nameOf(of), position: after },
       last: until,
       hits: Math.ceil(limitBytes / eventBytesLikely),
-      msMax: this.#searchMsMax,
+      time: new QueryTime(this.#searchMsMax),
     });
     for await (const { record } of found) {
       bytesLeft -= record.bytes.byteLength;

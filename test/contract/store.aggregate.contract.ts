@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Incarnation, Json, Recorded } from '../../src/event.js';
+import {
+  Recorded,
+  type Incarnation,
+  type Json,
+  type JsonObject,
+  type Position,
+} from '../../src/event.js';
 import { groupsMax } from '../../src/projections/limits.js';
 import type { Aggregate, AggregateQuery, EventStore } from '../../src/projections/store.js';
 import { parseFilter } from '../../src/queries/filter.js';
@@ -19,6 +25,8 @@ const FILTERS: Json[] = [
   {},
   { type: 'order.*' },
   { 'payload.a': { exists: true } },
+  // No index tells all of it: the end is longer than what is looked up.
+  { $not: { 'payload.a': { suffix: 'x'.repeat(200) } } },
   { type: 'none' },
 ];
 
@@ -100,6 +108,52 @@ export function aggregateContract(storeOf: () => EventStore): void {
         { keys: ['x'], values: [3, 6, 3] },
         { keys: ['y'], values: [3, 0, null] },
       ]);
+    });
+
+    it('takes keys of any name', async () => {
+      const keys = ['*', ' ', 'a b', '\0', 'é.[x]', '__proto__', '.a', 'a.', '', 'x>y', '{now/d}'];
+      const payload = JSON.parse(
+        JSON.stringify(Object.fromEntries([...keys, 'b'].map((key) => [`k${key}`, key]))),
+      ) as JsonObject;
+      await write([recorded(0, { payload })]);
+      for (const key of keys) {
+        const field = `payload.k${key}`;
+        const { groups } = await aggregate({
+          groupBy: [{ by: 'terms', field }],
+          metrics: [{ of: 'distinct', field }],
+        });
+        assert.deepEqual(groups, [{ keys: [key], values: [1] }], JSON.stringify(key));
+      }
+    });
+
+    it('counts an event under all that several long lists make together', async function () {
+      this.timeout(30_000);
+      const list = (name: string, count: number): string[] =>
+        range(0, count).map((n) => `${name}${n}`);
+      const payload = { a: list('a', 12), b: list('b', 45), c: list('c', 12), n: [1, 2] };
+      await write([recorded(0, { payload }), recorded(1, { payload: { a: 'a0', b: 'b0' } })]);
+      for (const fields of ['ab', 'abc']) {
+        const { groups } = await aggregate({
+          groupBy: [...fields].map((name) => ({ by: 'terms', field: `payload.${name}` }) as const),
+          metrics: [{ of: 'count' }, { of: 'sum', field: 'payload.n' }],
+        });
+        assert.equal(groups.length, fields === 'ab' ? 12 * 45 : 12 * 45 * 12 + 1);
+        const total = groups.reduce((sum, { values }) => sum + Number(values[0]), 0);
+        assert.equal(total, 12 * 45 * (fields === 'ab' ? 1 : 12) + 1);
+        assert.ok(groups.every(({ values: [count, sum] }) => sum === 3 || count === 1));
+      }
+    });
+
+    it('leaves out what is beyond the range of a number', async () => {
+      const spelled = JSON.stringify(recorded(0, { payload: { n: 7 } }).event);
+      const bytes = Buffer.from(spelled.replace(':7', ':[7,1e400,-1e400]'));
+      await write([new Recorded(0 as Position, bytes)]);
+      const metrics = (['sum', 'avg', 'min', 'max'] as const).map((of) => ({
+        of,
+        field: 'payload.n',
+      }));
+      const { groups } = await aggregate({ groupBy: [], metrics });
+      assert.deepEqual(groups[0]!.values, [7, 7, 7, 7]);
     });
 
     it('has as many groups as may be, and refuses one more', async function () {
