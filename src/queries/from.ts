@@ -31,12 +31,15 @@ const DISORDER_EVENTS = 1000;
 
 /**
  * Turns where a subscriber wants to begin into a position, and says so when that cannot be kept.
+ *
+ * @param left Aborts when the subscriber has left.
  */
 export async function resolveFrom(
   from: From,
   filter: Filter,
   workspace: string,
   sources: Sources,
+  left?: AbortSignal,
 ): Promise<Start> {
   const bounds = await sources.log.bounds(workspace);
   const last = (bounds.next - 1) as Position;
@@ -50,7 +53,8 @@ export async function resolveFrom(
     return { position: await beforeTime(from.time, workspace, sources) };
   }
   if ('last' in from) {
-    return { position: await beforeLatest(from.last, filter, workspace, bounds, sources) };
+    const latest = { count: from.last, filter, ...(left && { left }) };
+    return { position: await beforeLatest(latest, workspace, bounds, sources) };
   }
   const cursor = parseCursor(from.position, 'from.position');
   if (cursor.epoch !== bounds.epoch) {
@@ -107,8 +111,7 @@ async function beforeTime(
  * the log for those that came since.
  */
 async function beforeLatest(
-  count: number,
-  filter: Filter,
+  { count, filter, left }: { count: number; filter: Filter; left?: AbortSignal },
   workspace: string,
   bounds: Bounds,
   { log, store, historyOf }: Sources,
@@ -123,11 +126,13 @@ async function beforeLatest(
     order: 'newest',
     limit: count,
     last: watermark,
+    ...(left && { signal: left }),
   });
   const matching = hits.map(({ record }) => record.position).reverse();
   const matches = compile(filter);
   let after = watermark;
   while (after < last) {
+    left?.throwIfAborted();
     const batch = await log.read(workspace, after, READ_BYTES);
     if (batch.records.length === 0) {
       break;

@@ -17,6 +17,8 @@ export interface SubscribeRequest {
   readonly pace?: number;
   /** End at what is the head now instead of going on live. */
   readonly toHead?: boolean;
+  /** Aborts when the caller has left, who may do so before it is known where to begin. */
+  readonly left?: AbortSignal;
 }
 
 /** Where a subscription stands before its first event. */
@@ -47,7 +49,7 @@ export class Subscriptions {
    * @throws ServiceError `workspace-not-found`, `forbidden` or `invalid-cursor`.
    */
   async open(
-    { workspace, filter: asked, from, pace, toHead = false }: SubscribeRequest,
+    { workspace, filter: asked, from, pace, toHead = false, left }: SubscribeRequest,
     context: Context,
     subscriber: (opening: Opening) => Subscriber,
   ): Promise<Subscription> {
@@ -55,7 +57,7 @@ export class Subscriptions {
     await this.#workspaces.obtain(workspace, context);
     const tail = await this.#tails.acquire(workspace);
     try {
-      const start = await resolveFrom(from, filter, workspace, this.#sources);
+      const start = await resolveFrom(from, filter, workspace, this.#sources, left);
       const { next } = await this.#sources.log.bounds(workspace);
       const options = {
         filter,

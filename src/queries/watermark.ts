@@ -21,6 +21,8 @@ export interface History {
 export interface Wait {
   readonly waitFor?: string;
   readonly waitMs: number;
+  /** Aborts when the caller has left. */
+  readonly left?: AbortSignal;
 }
 
 /** How far a history is: another one may take its place while it is being queried. */
@@ -51,12 +53,12 @@ const WATERMARK_AGE_MS_MAX = 100;
  */
 export async function watermarkOf(
   workspace: Workspace,
-  { waitFor, waitMs }: Wait,
+  { waitFor, ...waiting }: Wait,
   { store, log }: Pick<History, 'store' | 'log'>,
 ): Promise<Watermark> {
   const { of, position } = await (waitFor === undefined
     ? reached(workspace, store)
-    : searchable(workspace, ownPosition(waitFor, workspace.epoch, 'waitFor'), waitMs, store));
+    : searchable(workspace, ownPosition(waitFor, workspace.epoch, 'waitFor'), waiting, store));
   // Nobody waits for a log that is away in order to read the history.
   const head = log.bounds(workspace.id).then(
     ({ next }) => next - 1,
@@ -81,7 +83,7 @@ async function reached({ history: of }: Workspace, store: EventStore): Promise<R
 async function searchable(
   workspace: Workspace,
   least: Position,
-  waitMs: number,
+  { waitMs, left }: Omit<Wait, 'waitFor'>,
   store: EventStore,
 ): Promise<Reached> {
   const deadline = Date.now() + waitMs;
@@ -98,6 +100,7 @@ async function searchable(
     if (position !== undefined && position >= least) {
       return { of, position };
     }
+    left?.throwIfAborted();
     if (isOver) {
       const reached = formatCursor(workspace.epoch, position ?? BEFORE_FIRST);
       throw new ServiceError(

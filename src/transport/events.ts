@@ -63,6 +63,7 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
     workspace,
     filter,
     from: startOf(query, ctx.get('Last-Event-ID'), accepted),
+    left: call.left,
     ...(pace !== undefined && { pace }),
   };
   if (accepted === JSON_TYPE) {
