@@ -132,6 +132,30 @@ class KafkaLog implements EventLog {
     );
   }
 
+  async newest(workspace: string): Promise<Position> {
+    // Kafka tells the size of a log, but not where in it so many bytes begin.
+    return (await this.bounds(workspace)).first;
+  }
+
+  async retain(workspace: string, epoch: string, retention: Retention): Promise<void> {
+    this.#assertOpen();
+    return this.#inTurn(workspace, () =>
+      patiently(this.#waitMs, () => this.#topics.retain(workspace, epoch, retention)),
+    );
+  }
+
+  async trim(workspace: string, epoch: string, before: Position): Promise<number> {
+    this.#assertOpen();
+    return this.#inTurn(workspace, async () => {
+      const { first, next } = await this.bounds(workspace);
+      const begin = Math.min(before, next);
+      if (begin > first) {
+        await patiently(this.#waitMs, () => this.#topics.trim(workspace, epoch, begin));
+      }
+      return Math.max(begin - first, 0);
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed ??= unavailable('the log is closed');
     await this.#writer.settled();

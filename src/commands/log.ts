@@ -65,8 +65,26 @@ export interface EventLog {
    */
   seek(workspace: string, time: number): Promise<Position>;
 
+  /**
+   * A position from which on the log holds so many bytes of records at least, and not many more; its
+   * first where it holds fewer. Of a log that forgets by size itself always its first.
+   */
+  newest(workspace: string, bytes: number): Promise<Position>;
+
   /** Makes the log of a workspace; without effect where there is one. */
   create(workspace: string, retention: Retention): Promise<Bounds>;
+
+  /**
+   * Changes what may be forgotten. A back end may do that by itself, when it likes and in pieces as
+   * large as it likes; it never forgets anything else. Another epoch is `workspace-not-found`.
+   */
+  retain(workspace: string, epoch: string, retention: Retention): Promise<void>;
+
+  /**
+   * Forgets the records before a position, or before the head where that comes first: for readers
+   * at once. Tells how many positions those are. Another epoch is `workspace-not-found`.
+   */
+  trim(workspace: string, epoch: string, before: Position): Promise<number>;
 
   /**
    * Deletes it with all its records, if it is of that epoch; without effect where there is none, or

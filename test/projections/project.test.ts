@@ -22,6 +22,7 @@ import {
   range,
   sealed,
   sealedBytes,
+  trimLog,
 } from '../commands/sealed.js';
 import { CONTEXT, Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
@@ -233,7 +234,7 @@ describe('The projection', () => {
     const lost = async (): Promise<number> => (await metrics.unhistorized.get()).values[0]!.value;
     const before = await lost();
     await append(0, 10);
-    await backEnds.log.trim(workspace, 4 as Position);
+    await trimLog(backEnds.log, workspace, 4);
     start();
     await historized(9);
     assert.deepEqual(numbersOf(await history()), range(4, 10));

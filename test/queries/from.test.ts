@@ -5,7 +5,7 @@ import { BEFORE_FIRST, type Json, type Position } from '../../src/event.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { resolveFrom, type From, type Start } from '../../src/queries/from.js';
-import { dropLog, numbered, range, sealed } from '../commands/sealed.js';
+import { dropLog, numbered, range, sealed, trimLog } from '../commands/sealed.js';
 import { withBackEnds, type BackEnds } from '../support/backends.js';
 import { historize } from './history.js';
 
@@ -30,7 +30,7 @@ describe('Where a subscription begins', () => {
   });
   const append = (from_: number, to: number): Promise<Position> =>
     backEnds.log.append(workspace, numbered(from_, to));
-  const trim = (before: number): Promise<void> => backEnds.log.trim(workspace, before as Position);
+  const trim = (before: number): Promise<void> => trimLog(backEnds.log, workspace, before);
 
   it('is the head for who wants what comes now, and before all for who wants all', async () => {
     assert.deepEqual(await from('now'), { position: BEFORE_FIRST });

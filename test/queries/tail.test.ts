@@ -6,7 +6,7 @@ import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { parseFilter } from '../../src/queries/filter.js';
 import { Ring } from '../../src/queries/ring.js';
 import { Tail, type Stretch } from '../../src/queries/tail.js';
-import { dropLog, numbered, positionsOf, range, sealed } from '../commands/sealed.js';
+import { dropLog, numbered, positionsOf, range, sealed, trimLog } from '../commands/sealed.js';
 import { withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -58,7 +58,7 @@ describe('A tail', () => {
   const append = async (from: number, to: number): Promise<void> => {
     await backEnds.log.append(workspace, numbered(from, to));
   };
-  const trim = (before: number): Promise<void> => backEnds.log.trim(workspace, before as Position);
+  const trim = (before: number): Promise<void> => trimLog(backEnds.log, workspace, before);
   /** All that a reader gets who goes from a position to the head. */
   const walk = async (tail: Tail, from: number): Promise<number[]> => {
     const positions: number[] = [];
