@@ -57,6 +57,11 @@ class ElasticStore implements EventStore {
     return this.#checkpoints.advance(of, checkpoint);
   }
 
+  /** Elasticsearch acknowledges what is on the disk of every copy. */
+  settle(of: Incarnation): Promise<Position> {
+    return this.#checkpoints.get(of);
+  }
+
   async search({ of, filter, limit, before }: SearchQuery): Promise<Page> {
     const { query, exact } = translate(filter);
     const matches = exact ? undefined : compile(filter);
