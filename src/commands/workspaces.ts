@@ -11,8 +11,10 @@ import { logger } from '../logger.js';
 import { pause } from '../pause.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
 import { ownContext, type Context } from './context.js';
-import type { EventLog, Retention } from './log.js';
+import { Deletions, type Deletion } from './deletions.js';
+import type { EventLog } from './log.js';
 import { ownEvent } from './own.js';
+import { policyOf, type RetentionConfig, type RetentionPolicy } from './retention.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
 export interface WorkspaceConfig {
@@ -21,6 +23,8 @@ export interface WorkspaceConfig {
   redact?: string[];
   /** Payload paths that give way, in this order, where an event is too large. */
   fit?: string[];
+  /** How long, and how much, is kept. */
+  retention?: RetentionConfig;
 }
 
 /** A tenant, as the system workspace tells. */
@@ -63,6 +67,9 @@ const CHANGES = {
   created: 'workspace.created',
   configured: 'workspace.configured',
   deleted: 'workspace.deleted',
+  restored: 'workspace.restored',
+  /** What was deleted cannot be restored any more. */
+  purging: 'workspace.purging',
   /** Nothing is left of an incarnation that was deleted. */
   purged: 'workspace.purged',
 } as const;
@@ -70,9 +77,13 @@ const CHANGES = {
 export interface WorkspacesOptions {
   /** Whether a first emit or subscription makes a workspace that does not exist. */
   readonly autoCreate: boolean;
-  /** Of the log of each workspace; that of the service itself is kept for ever. */
-  readonly retention: Retention;
+  /** Of each workspace that does not say; those of the service itself are kept for ever. */
+  readonly retention: Partial<RetentionPolicy>;
 }
+
+const FOR_EVER: RetentionPolicy = { log: {}, history: {} };
+
+type Listener = (workspace: Workspace) => void;
 
 const RESTART_MS = 1000;
 
@@ -85,13 +96,13 @@ export class Workspaces {
   readonly #options: WorkspacesOptions;
   readonly #system: Workspace;
   readonly #byId = new Map<string, Workspace>();
-  /** Deleted, and something of them may be left; by epoch. */
-  readonly #deleted = new Map<string, Incarnation>();
+  readonly #deletions = new Deletions();
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #changed = new Set<() => void>();
-  readonly #createdListeners: ((workspace: Workspace) => void)[] = [];
-  readonly #deletedListeners: ((deleted: Incarnation) => void)[] = [];
+  readonly #createdListeners: Listener[] = [];
+  readonly #deletedListeners: Listener[] = [];
+  readonly #purgingListeners: Listener[] = [];
   readonly #stopping = new AbortController();
   #folded: Position = BEFORE_FIRST;
   #following: Promise<void> = Promise.resolve();
@@ -105,7 +116,7 @@ export class Workspaces {
 
   /** Folds all there is, then follows. */
   static async open(log: EventLog, options: WorkspacesOptions): Promise<Workspaces> {
-    const { epoch } = await log.create(SYSTEM_WORKSPACE, {});
+    const { epoch } = await log.create(SYSTEM_WORKSPACE, FOR_EVER.log);
     const workspaces = new Workspaces(log, epoch, options);
     workspaces.#following = workspaces.#follow();
     await workspaces.#catchUp();
@@ -122,8 +133,13 @@ export class Workspaces {
   }
 
   /** What was deleted and of which something may be left. */
-  deleted(): Incarnation[] {
-    return [...this.#deleted.values()];
+  deleted(): Deletion[] {
+    return this.#deletions.list();
+  }
+
+  /** How long a workspace keeps its events, as it says itself or as the service decides. */
+  retentionOf({ id, config }: Pick<Workspace, 'id' | 'config'>): RetentionPolicy {
+    return isReserved(id) ? FOR_EVER : policyOf(config.retention ?? {}, this.#options.retention);
   }
 
   /**
@@ -139,13 +155,18 @@ export class Workspaces {
     if (!workspace) {
       throw new ServiceError(
         'workspace-not-found',
-        `There is no workspace ${id}. Make it with PUT /v2/workspaces/${id}.`,
+        `There is no workspace ${id}. ${this.#deletions.remedy(id)}`,
       );
     }
     return workspace;
   }
 
-  /** The workspace, made on the spot where that is allowed. */
+  /**
+   * The workspace, made on the spot where that is allowed.
+   *
+   * @throws ServiceError `workspace-not-found`, or `workspace-deleted` where one of that name can be
+   *   restored.
+   */
   async obtain(id: string, context: Context): Promise<Workspace> {
     if (this.#byId.has(id) || !this.#options.autoCreate || isReserved(id)) {
       return this.require(id);
@@ -153,7 +174,11 @@ export class Workspaces {
     return this.#create(id, {}, context);
   }
 
-  /** Makes a workspace, or gives it another configuration. */
+  /**
+   * Makes a workspace, or gives it another configuration.
+   *
+   * @throws ServiceError `workspace-deleted` where one of that name can be restored.
+   */
   async put(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     // A first emit may be making it just now, without this configuration.
     await this.#creating.get(id);
@@ -162,19 +187,63 @@ export class Workspaces {
       return this.#create(id, config, context);
     }
     await this.record(CHANGES.configured, { workspace: id, config: config as JsonObject }, context);
+    const workspace = await this.require(id);
+    await this.#log.retain(id, workspace.epoch, this.retentionOf(workspace).log);
+    return workspace;
+  }
+
+  /**
+   * Deletes a workspace: it is there for nobody any more, and can be restored for so many
+   * milliseconds. With none, its log is gone as well, and soon its history; so is what of a
+   * workspace that was deleted before could still be restored.
+   *
+   * @throws ServiceError `workspace-not-found`
+   */
+  async delete(id: string, context: Context, graceMs: number): Promise<void> {
+    if (!this.#byId.has(id)) {
+      await this.#catchUp();
+    }
+    const before = graceMs === 0 ? this.#deletions.restorable(id)?.workspace : undefined;
+    const { epoch } = before ?? (await this.require(id));
+    return once(this.#deleting, `${id} ${graceMs}`, async () => {
+      if (!before) {
+        const purgeAt = new Date(this.#system.acceptedAt() + graceMs).toISOString();
+        await this.record(CHANGES.deleted, { workspace: id, epoch, purgeAt }, context);
+      }
+      if (graceMs === 0) {
+        await this.purge({ id, epoch }, context);
+      }
+    });
+  }
+
+  /**
+   * Brings a deleted workspace back as it was, in its epoch; without effect on one that is not
+   * deleted.
+   *
+   * @throws ServiceError `workspace-not-found` where there is none, or its purge has begun.
+   */
+  async restore(id: string, context: Context): Promise<Workspace> {
+    await this.#catchUp();
+    const deletion = this.#deletions.restorable(id);
+    if (deletion) {
+      const { epoch } = deletion.workspace;
+      await this.record(CHANGES.restored, { workspace: id, epoch }, context);
+    }
     return this.require(id);
   }
 
   /**
-   * Deletes a workspace and its log. The event comes first: what a crash in between leaves behind
-   * is purged by the projection, as the history is.
+   * Lets a deleted workspace go for good: its log at once, its history by who projects it, which
+   * also sees to what a crash leaves behind. Of a restore and a purge at the same time, that is
+   * done which the system workspace has first.
    */
-  async delete(id: string, context: Context): Promise<void> {
-    const { epoch } = await this.require(id);
-    return once(this.#deleting, id, async () => {
-      await this.record(CHANGES.deleted, { workspace: id, epoch }, context);
+  async purge({ id, epoch }: Pick<Workspace, 'id' | 'epoch'>, context: Context): Promise<void> {
+    if (!this.#deletions.isPurging(epoch)) {
+      await this.record(CHANGES.purging, { workspace: id, epoch }, context);
+    }
+    if (this.#deletions.isPurging(epoch)) {
       await this.#log.drop(id, epoch);
-    });
+    }
   }
 
   /** Tells every node that nothing is left of what was deleted. */
@@ -182,14 +251,19 @@ export class Workspaces {
     await this.record(CHANGES.purged, { workspace: id, epoch }, ownContext(SYSTEM_WORKSPACE));
   }
 
-  /** Tells of each workspace that is made from now on, on this node or another. */
-  onCreated(listener: (workspace: Workspace) => void): void {
+  /** Tells of each workspace that is made or restored from now on, on this node or another. */
+  onCreated(listener: Listener): void {
     this.#createdListeners.push(listener);
   }
 
   /** Tells of each workspace that is deleted from now on, on this node or another. */
-  onDeleted(listener: (deleted: Incarnation) => void): void {
+  onDeleted(listener: Listener): void {
     this.#deletedListeners.push(listener);
+  }
+
+  /** Tells of each workspace of which from now on nothing is to be left. */
+  onPurging(listener: Listener): void {
+    this.#purgingListeners.push(listener);
   }
 
   /**
@@ -213,11 +287,14 @@ export class Workspaces {
   /** Two emits at once make one workspace. Of two nodes at once, both events name the same log. */
   #create(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     return once(this.#creating, id, async () => {
-      let { epoch } = await this.#log.create(id, this.#options.retention);
-      if (this.#deleted.has(epoch)) {
+      await this.#catchUp();
+      this.#deletions.assertFree(id);
+      const retention = this.retentionOf({ id, config });
+      let { epoch } = await this.#log.create(id, retention.log);
+      if (this.#deletions.isPurging(epoch)) {
         // The old log is still there, with all that is to go.
         await this.#log.drop(id, epoch);
-        ({ epoch } = await this.#log.create(id, this.#options.retention));
+        ({ epoch } = await this.#log.create(id, retention.log));
       }
       const payload = { workspace: id, epoch, config: config as JsonObject };
       await this.record(CHANGES.created, payload, context);
@@ -262,22 +339,29 @@ export class Workspaces {
     const id = payload.workspace as string;
     const epoch = payload.epoch as string;
     const known = this.#byId.get(id);
-    if (type === CHANGES.created && !known) {
-      const made = new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig);
-      this.#byId.set(id, made);
-      this.#createdListeners.forEach((listener) => {
-        listener(made);
-      });
+    // A node that did not know of a deletion may have taken the log that is left for a new one.
+    if (type === CHANGES.created && !known && !this.#deletions.has(epoch)) {
+      this.#appear(new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig));
     } else if (type === CHANGES.configured && known) {
       known.config = payload.config as WorkspaceConfig;
     } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
-      this.#deleted.set(epoch, known);
-      this.#deletedListeners.forEach((listener) => {
-        listener(known);
-      });
+      const { purging } = this.#deletions.add(known, event);
+      tell(this.#deletedListeners, known);
+      tell(this.#purgingListeners, purging ? known : undefined);
+    } else if (type === CHANGES.restored && !known) {
+      this.#appear(this.#deletions.restore(epoch));
+    } else if (type === CHANGES.purging) {
+      tell(this.#purgingListeners, this.#deletions.purge(epoch));
     } else if (type === CHANGES.purged) {
-      this.#deleted.delete(epoch);
+      this.#deletions.purged(epoch);
+    }
+  }
+
+  #appear(workspace: Workspace | undefined): void {
+    if (workspace) {
+      this.#byId.set(workspace.id, workspace);
+      tell(this.#createdListeners, workspace);
     }
   }
 
@@ -302,6 +386,15 @@ export class Workspaces {
       };
       this.#changed.add(look);
       look();
+    });
+  }
+}
+
+/** Where it is about a workspace at all. */
+function tell(listeners: readonly Listener[], workspace: Workspace | undefined): void {
+  if (workspace) {
+    listeners.forEach((listener) => {
+      listener(workspace);
     });
   }
 }

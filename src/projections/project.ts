@@ -46,7 +46,7 @@ export class Projector {
     this.#workspaces.onCreated((workspace) => {
       this.#take(workspace, 'project');
     });
-    this.#workspaces.onDeleted((workspace) => {
+    this.#workspaces.onPurging((workspace) => {
       this.#take(workspace, 'purge');
     });
     this.#shares.onChanged(() => {
@@ -83,8 +83,9 @@ export class Projector {
     for (const workspace of this.#workspaces.list()) {
       this.#take(workspace, 'project');
     }
-    for (const workspace of this.#workspaces.deleted()) {
-      this.#take(workspace, 'purge');
+    // What can still be restored is to be whole then.
+    for (const { workspace, purging } of this.#workspaces.deleted()) {
+      this.#take(workspace, purging ? 'purge' : 'project');
     }
   }
 

@@ -179,11 +179,11 @@ function scan(workspace: string, after: number, until: number, limitBytes: numbe
 }
 
 function checkpoint(workspace: string): Position {
-  return (selectWorkspace.get(workspace)?.position ?? BEFORE_FIRST);
+  return selectWorkspace.get(workspace)?.position ?? BEFORE_FIRST;
 }
 
 function trimmed(workspace: string): Position {
-  return (selectWorkspace.get(workspace)?.trimmed ?? BEFORE_FIRST);
+  return selectWorkspace.get(workspace)?.trimmed ?? BEFORE_FIRST;
 }
 
 function packedOf(records: readonly Recorded[]): Packed {

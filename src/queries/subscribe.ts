@@ -1,6 +1,7 @@
 import type { Context } from '../commands/context.js';
 import type { EventLog } from '../commands/log.js';
 import type { Workspaces } from '../commands/workspaces.js';
+import { ServiceError } from '../errors.js';
 import type { Position } from '../event.js';
 import type { EventStore } from '../projections/store.js';
 import type { Filter } from './filter.js';
@@ -39,6 +40,10 @@ export class Subscriptions {
     this.#store = store;
     this.#config = config;
     this.#tails = new Tails(log, store, config);
+    workspaces.onDeleted(({ id, epoch }) => {
+      // Its log is kept for a while, and so would be who follows it.
+      this.#tails.end(id, epoch, gone(id));
+    });
   }
 
   /**
@@ -56,6 +61,12 @@ export class Subscriptions {
     await this.#workspaces.obtain(workspace, context);
     const tail = await this.#tails.acquire(workspace);
     try {
+      if (!this.#workspaces.get(workspace)) {
+        // It was deleted while its tail was starting, which could not be ended by then.
+        const error = gone(workspace);
+        tail.end(error);
+        throw error;
+      }
       const start = await resolveFrom(from, filter, workspace, {
         log: this.#log,
         store: this.#store,
@@ -86,4 +97,8 @@ export class Subscriptions {
   close(): void {
     this.#tails.close();
   }
+}
+
+function gone(workspace: string): ServiceError {
+  return new ServiceError('workspace-not-found', `The workspace ${workspace} was deleted.`);
 }

@@ -1,4 +1,5 @@
 import type { EventLog } from '../commands/log.js';
+import type { ServiceError } from '../errors.js';
 import type { Position } from '../event.js';
 import { metrics } from '../metrics.js';
 import type { EventStore } from '../projections/store.js';
@@ -53,6 +54,14 @@ export class Tails {
       entry.lingering = setTimeout(() => {
         this.#forget(tail.workspace, entry);
       }, LINGER_MS).unref();
+    }
+  }
+
+  /** Ends the tail of a workspace, if there is one of that epoch, for all its users. */
+  end(workspace: string, epoch: string, error: ServiceError): void {
+    const tail = this.#byWorkspace.get(workspace)?.tail;
+    if (tail?.epoch === epoch) {
+      tail.end(error);
     }
   }
 

@@ -24,6 +24,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   getWorkspace: workspaces.getWorkspace,
   putWorkspace: workspaces.putWorkspace,
   deleteWorkspace: workspaces.deleteWorkspace,
+  restoreWorkspace: workspaces.restoreWorkspace,
   metrics: admin.metrics,
   healthcheck: admin.healthcheck,
   readiness: admin.readiness,

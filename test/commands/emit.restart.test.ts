@@ -118,7 +118,7 @@ describe('Emitting after a restart', () => {
   it('records an id that a deleted workspace of the same name had', async () => {
     const emitter = emitterOn();
     await emit(emitter, 'a', 'b');
-    await workspaces.delete(WORKSPACE, CONTEXT);
+    await workspaces.delete(WORKSPACE, CONTEXT, 0);
     assert.deepEqual(await emit(emitter, 'b'), [{ id: 'b', position: 0 }]);
   });
 
@@ -135,7 +135,7 @@ describe('Emitting after a restart', () => {
     });
     const waiting = emitter.emit(WORKSPACE, [draft('b')], CONTEXT);
     await gate.reached;
-    await workspaces.delete(WORKSPACE, CONTEXT);
+    await workspaces.delete(WORKSPACE, CONTEXT, 0);
     const { epoch: again } = await workspaces.put(WORKSPACE, {}, CONTEXT);
     gate.open();
     assert.deepEqual(await waiting, { epoch: again, results: [{ id: 'b', position: 0 }] });

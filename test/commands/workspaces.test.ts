@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
+import type { ServiceError } from '../../src/errors.js';
 import { eventOf, type Position } from '../../src/event.js';
 import { Workspaces, type Workspace } from '../../src/commands/workspaces.js';
 import { until } from '../until.js';
 import { CONTEXT, Gate, withBackEnds, withMethods } from '../support/backends.js';
 import { range, readAll, sealed, sealedBytes } from './sealed.js';
+
+const HOUR_MS = 3_600_000;
 
 describe('Workspaces', () => {
   let log: EventLog;
@@ -134,25 +137,173 @@ describe('Workspaces', () => {
     });
   });
 
-  describe('delete', () => {
+  it('keep what they say themselves, and otherwise what the service decides', async () => {
+    const own = await Workspaces.open(log, {
+      autoCreate: true,
+      retention: { log: { maxAgeMs: HOUR_MS }, history: { maxAgeMs: 9 * HOUR_MS } },
+    });
+    opened.push(own);
+    const retained: unknown[] = [];
+    const spying = await open(
+      withMethods(log, {
+        retain: (workspace, epoch, retention) => {
+          retained.push([workspace, epoch, retention]);
+          return log.retain(workspace, epoch, retention);
+        },
+      }),
+    );
+    const silent = await own.put(id, {}, CONTEXT);
+    assert.deepEqual(own.retentionOf(silent), {
+      log: { maxAgeMs: HOUR_MS },
+      history: { maxAgeMs: 9 * HOUR_MS },
+    });
+    const retention = { log: { hours: null, bytes: 7 }, history: { hours: 1 / 3600 } };
+    const { epoch } = await spying.put(id, { retention }, CONTEXT);
+    const said = { log: { maxBytes: 7 }, history: { maxAgeMs: 1000 } };
+    await until('it is known', () => own.get(id)?.config.retention);
+    assert.deepEqual(own.retentionOf(await own.require(id)), said);
+    assert.deepEqual(retained, [[id, epoch, said.log]]);
+    assert.deepEqual(own.retentionOf(await own.require('_system')), { log: {}, history: {} });
+  });
+
+  describe('delete, with a grace', () => {
+    const restorable = (of = workspaces): string[] =>
+      of
+        .deleted()
+        .filter(({ workspace, purging }) => workspace.id === id && !purging)
+        .map(({ workspace }) => workspace.epoch);
+
+    it('takes the workspace from everybody, and keeps its log', async () => {
+      const { epoch } = await workspaces.put(id, {}, CONTEXT);
+      const before = Date.now();
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      assert.equal(workspaces.get(id), undefined);
+      await assert.rejects(workspaces.require(id), {
+        ...missing,
+        message: new RegExp(`Restore it with POST /v2/workspaces/${id}/restore, until 2`),
+      });
+      await assert.rejects(workspaces.delete(id, CONTEXT, HOUR_MS), missing);
+      assert.equal((await log.bounds(id)).epoch, epoch);
+      const { purgeAt, deletedAt } = workspaces.deleted().at(-1)!;
+      assert.ok(new Date(purgeAt).getTime() - before >= HOUR_MS);
+      assert.ok(new Date(deletedAt).getTime() >= before);
+      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+    });
+
+    it('keeps the name, and says what to do about that', async () => {
+      await workspaces.put(id, {}, CONTEXT);
+      const other = await open();
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      const refused = {
+        code: 'workspace-deleted',
+        message: new RegExp(`POST /v2/workspaces/${id}/restore, or purge it with DELETE .*grace=0`),
+      };
+      await until('the other node knows', () => !other.get(id));
+      for (const node of [workspaces, other, await open()]) {
+        await assert.rejects(node.obtain(id, CONTEXT), refused);
+        await assert.rejects(node.put(id, {}, CONTEXT), refused);
+      }
+      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+    });
+
+    it('ends with a restore, as it was and in its epoch, on every node', async () => {
+      const made = await workspaces.put(id, { description: 'd' }, CONTEXT);
+      await log.append(id, [sealed(1)]);
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      const other = await open();
+      assert.deepEqual(restorable(other), [made.epoch]);
+      const back = await other.restore(id, CONTEXT);
+      assert.deepEqual(shown(back), shown(made));
+      // The same as before, which remembers what it was sent.
+      assert.equal(await until('this node knows', () => workspaces.get(id)), made);
+      assert.deepEqual(restorable(), []);
+      assert.equal((await readAll(log, id)).length, 1);
+      assert.equal(await workspaces.restore(id, CONTEXT), made);
+      assert.deepEqual(shown(await (await open()).require(id)), shown(made));
+      assert.deepEqual(await told(), [
+        'workspace.created',
+        'workspace.deleted',
+        'workspace.restored',
+      ]);
+    });
+
+    it('can be cut short, which makes way for another of the name', async () => {
+      const { epoch } = await workspaces.put(id, {}, CONTEXT);
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      await workspaces.delete(id, CONTEXT, 0);
+      await assert.rejects(log.bounds(id), missing);
+      await assert.rejects(workspaces.restore(id, CONTEXT), missing);
+      assert.notEqual((await workspaces.obtain(id, CONTEXT)).epoch, epoch);
+    });
+
+    it('of which a purge has begun cannot be restored, nor the other way round', async () => {
+      for (const first of ['restore', 'purge'] as const) {
+        const name = `${id}-${first}`;
+        const made = await workspaces.put(name, {}, CONTEXT);
+        await workspaces.delete(name, CONTEXT, HOUR_MS);
+        const other = await open();
+        const [restored, purged] = await Promise.allSettled(
+          first === 'restore'
+            ? [workspaces.restore(name, CONTEXT), other.purge(made, CONTEXT)]
+            : [other.restore(name, CONTEXT), workspaces.purge(made, CONTEXT)],
+        );
+        assert.equal(purged.status, 'fulfilled');
+        // Whichever came first, both nodes have it so, and the log is there or not accordingly.
+        const isBack = restored.status === 'fulfilled';
+        await until('both know', () =>
+          [workspaces, other].every((node) => (node.get(name) !== undefined) === isBack),
+        );
+        await (isBack ? log.bounds(name) : assert.rejects(log.bounds(name), missing));
+      }
+    });
+
+    it('is of the first deletion, where two nodes delete at once', async () => {
+      await workspaces.put(id, {}, CONTEXT);
+      const other = await open();
+      await Promise.all([
+        workspaces.delete(id, CONTEXT, HOUR_MS),
+        other.delete(id, CONTEXT, HOUR_MS).catch((error: unknown) => {
+          assert.equal((error as ServiceError).code, missing.code);
+        }),
+      ]);
+      assert.equal(restorable().length, 1);
+    });
+
+    it('is none where a release that knew none has deleted', async () => {
+      const { epoch } = await workspaces.put(id, {}, CONTEXT);
+      await workspaces.record('workspace.deleted', { workspace: id, epoch }, CONTEXT);
+      assert.deepEqual(restorable(), []);
+      assert.notEqual((await workspaces.obtain(id, CONTEXT)).epoch, epoch);
+    });
+
+    it('is not ended by a node that takes the log that is left for a new one', async () => {
+      const { epoch } = await workspaces.put(id, {}, CONTEXT);
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      await workspaces.record('workspace.created', { workspace: id, epoch, config: {} }, CONTEXT);
+      assert.equal(workspaces.get(id), undefined);
+      assert.deepEqual(restorable(), [epoch]);
+    });
+  });
+
+  describe('delete, with no grace', () => {
     it('takes the workspace and its log, and says so first', async () => {
       await workspaces.put(id, {}, CONTEXT);
-      await workspaces.delete(id, CONTEXT);
+      await workspaces.delete(id, CONTEXT, 0);
       assert.equal(workspaces.get(id), undefined);
       await assert.rejects(log.bounds(id), missing);
-      await assert.rejects(workspaces.delete(id, CONTEXT), missing);
+      await assert.rejects(workspaces.delete(id, CONTEXT, 0), missing);
       assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
     });
 
     it('is done once for all who ask at once', async () => {
       await workspaces.put(id, {}, CONTEXT);
-      await Promise.all(range(0, 5).map(() => workspaces.delete(id, CONTEXT)));
+      await Promise.all(range(0, 5).map(() => workspaces.delete(id, CONTEXT, 0)));
       assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
     });
 
     it('makes way for another of the same name, in another epoch', async () => {
       const first = await workspaces.put(id, { description: 'old' }, CONTEXT);
-      await workspaces.delete(id, CONTEXT);
+      await workspaces.delete(id, CONTEXT, 0);
       const second = await workspaces.obtain(id, CONTEXT);
       assert.notEqual(second, first);
       assert.notEqual(second.epoch, first.epoch);
@@ -170,7 +321,7 @@ describe('Workspaces', () => {
           },
         }),
       );
-      const deleting = own.delete(id, CONTEXT);
+      const deleting = own.delete(id, CONTEXT, 0);
       await gate.reached;
       const making = own.obtain(id, CONTEXT);
       const configuring = own.put(id, {}, CONTEXT);
@@ -194,7 +345,7 @@ describe('Workspaces', () => {
               : log.drop(workspace, of),
         }),
       );
-      await assert.rejects(own.delete(id, CONTEXT), /no drop/);
+      await assert.rejects(own.delete(id, CONTEXT, 0), /no drop/);
       const made = await own.obtain(id, CONTEXT);
       assert.notEqual(made.epoch, epoch);
       assert.deepEqual(await readAll(log, id), []);
@@ -206,7 +357,7 @@ describe('Workspaces', () => {
       const kept = await workspaces.put(id, {}, CONTEXT);
       await workspaces.put(id, { fit: ['payload.a'] }, CONTEXT);
       await workspaces.put(`${id}-2`, {}, CONTEXT);
-      await workspaces.delete(`${id}-2`, CONTEXT);
+      await workspaces.delete(`${id}-2`, CONTEXT, 0);
       const again = await open();
       assert.deepEqual(shown(await again.require(id)), shown(kept));
       assert.equal(again.get(`${id}-2`), undefined);
@@ -218,7 +369,7 @@ describe('Workspaces', () => {
       const made = await other.put(id, { description: 'd' }, CONTEXT);
       const seen = await until('the other node knows it', () => workspaces.get(id));
       assert.deepEqual(shown(seen), shown(made));
-      await other.delete(id, CONTEXT);
+      await other.delete(id, CONTEXT, 0);
       await until('the other node has forgotten it', () => !workspaces.get(id));
     });
 
@@ -270,12 +421,12 @@ describe('Workspaces', () => {
     const left = (of: Workspaces): string[] =>
       of
         .deleted()
-        .filter((each) => each.id === id)
-        .map(({ epoch }) => epoch);
+        .filter(({ workspace }) => workspace.id === id)
+        .map(({ workspace }) => workspace.epoch);
     const first = await workspaces.put(id, {}, CONTEXT);
-    await workspaces.delete(id, CONTEXT);
+    await workspaces.delete(id, CONTEXT, 0);
     const second = await workspaces.put(id, {}, CONTEXT);
-    await workspaces.delete(id, CONTEXT);
+    await workspaces.delete(id, CONTEXT, 0);
     const other = await open();
     for (const each of [workspaces, other]) {
       assert.deepEqual(left(each), [first.epoch, second.epoch]);
@@ -322,9 +473,22 @@ describe('Workspaces', () => {
     it('is told of every deletion', async () => {
       const { epoch } = await workspaces.put(id, {}, CONTEXT);
       const deleted: unknown[] = [];
+      const purging: unknown[] = [];
       workspaces.onDeleted((of) => deleted.push([of.id, of.epoch]));
-      await workspaces.delete(id, CONTEXT);
-      assert.deepEqual(deleted, [[id, epoch]]);
+      workspaces.onPurging((of) => purging.push([of.id, of.epoch]));
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      assert.deepEqual([deleted, purging], [[[id, epoch]], []]);
+      await workspaces.delete(id, CONTEXT, 0);
+      assert.deepEqual([deleted, purging], [[[id, epoch]], [[id, epoch]]]);
+    });
+
+    it('is told of a workspace that is back', async () => {
+      const made = await workspaces.put(id, {}, CONTEXT);
+      await workspaces.delete(id, CONTEXT, HOUR_MS);
+      const created: Workspace[] = [];
+      workspaces.onCreated((back) => created.push(back));
+      await workspaces.restore(id, CONTEXT);
+      assert.deepEqual(created, [made]);
     });
   });
 

@@ -100,7 +100,7 @@ describe('Dead letters', () => {
 
   it('go with their workspace, and not to another of the same name', async () => {
     await park(1);
-    await workspaces.delete(workspace, CONTEXT);
+    await workspaces.delete(workspace, CONTEXT, 0);
     assert.deepEqual(await listed(), []);
     ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
     assert.deepEqual(await listed(), []);

@@ -255,7 +255,7 @@ describe('The projection', () => {
       start();
       await append(0, 5);
       await historized(4);
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       await purged(of);
     });
 
@@ -265,7 +265,7 @@ describe('The projection', () => {
       start();
       await historized(4);
       await projector.stop();
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       assert.equal((await left(of)).length, 5);
       start({ drop: failing(1, (dropped) => backEnds.store.drop(dropped)) });
       await purged(of);
@@ -292,7 +292,7 @@ describe('The projection', () => {
       });
       await append(0, 5);
       await gate.reached;
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       await workspaces.put(workspace, {}, CONTEXT);
       await append(100, 103);
       await historized(2);
@@ -387,7 +387,7 @@ describe('The projection', () => {
 
     it('but not of a workspace that is gone', async () => {
       const gate = await startHeld();
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       const { next } = await backEnds.log.bounds('_system');
       await historized(next - 1, '_system');
       assert.equal((await projector.lag()).events, 0);
