@@ -1,17 +1,10 @@
 import { ServiceError } from '../errors.js';
-import {
-  BEFORE_FIRST,
-  eventOf,
-  type Incarnation,
-  type JsonObject,
-  type Position,
-  type Recorded,
-} from '../event.js';
-import { logger } from '../logger.js';
-import { pause } from '../pause.js';
+import type { Event, Incarnation, JsonObject, Position } from '../event.js';
+import { once } from '../once.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
 import { ownContext, type Context } from './context.js';
 import { Deletions, type Deletion } from './deletions.js';
+import { Journal } from './journal.js';
 import type { EventLog } from './log.js';
 import { ownEvent } from './own.js';
 import { policyOf, type RetentionConfig, type RetentionPolicy } from './retention.js';
@@ -85,8 +78,6 @@ const FOR_EVER: RetentionPolicy = { log: {}, history: {} };
 
 type Listener = (workspace: Workspace) => void;
 
-const RESTART_MS = 1000;
-
 /**
  * The workspaces, folded from the system workspace: its events are the only record of them. Every
  * node folds them at start and follows; a change is visible here when its promise resolves.
@@ -99,27 +90,27 @@ export class Workspaces {
   readonly #deletions = new Deletions();
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
-  readonly #changed = new Set<() => void>();
   readonly #createdListeners: Listener[] = [];
   readonly #deletedListeners: Listener[] = [];
   readonly #purgingListeners: Listener[] = [];
-  readonly #stopping = new AbortController();
-  #folded: Position = BEFORE_FIRST;
-  #following: Promise<void> = Promise.resolve();
+  readonly #journal: Journal;
 
   private constructor(log: EventLog, epoch: string, options: WorkspacesOptions) {
     this.#log = log;
     this.#options = options;
     this.#system = new Workspace(SYSTEM_WORKSPACE, epoch, new Date(0).toISOString(), {});
     this.#byId.set(SYSTEM_WORKSPACE, this.#system);
+    this.#journal = new Journal(log, (event) => {
+      this.#fold(event);
+    });
   }
 
   /** Folds all there is, then follows. */
   static async open(log: EventLog, options: WorkspacesOptions): Promise<Workspaces> {
     const { epoch } = await log.create(SYSTEM_WORKSPACE, FOR_EVER.log);
     const workspaces = new Workspaces(log, epoch, options);
-    workspaces.#following = workspaces.#follow();
-    await workspaces.#catchUp();
+    workspaces.#journal.follow();
+    await workspaces.catchUp();
     return workspaces;
   }
 
@@ -149,7 +140,7 @@ export class Workspaces {
    */
   async require(id: string): Promise<Workspace> {
     if (!this.#byId.has(id)) {
-      await this.#catchUp();
+      await this.catchUp();
     }
     const workspace = this.#byId.get(id);
     if (!workspace) {
@@ -182,7 +173,7 @@ export class Workspaces {
   async put(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     // A first emit may be making it just now, without this configuration.
     await this.#creating.get(id);
-    await this.#catchUp();
+    await this.catchUp();
     if (!this.#byId.has(id)) {
       return this.#create(id, config, context);
     }
@@ -201,7 +192,7 @@ export class Workspaces {
    */
   async delete(id: string, context: Context, graceMs: number): Promise<void> {
     if (!this.#byId.has(id)) {
-      await this.#catchUp();
+      await this.catchUp();
     }
     const before = graceMs === 0 ? this.#deletions.restorable(id)?.workspace : undefined;
     const { epoch } = before ?? (await this.require(id));
@@ -223,7 +214,7 @@ export class Workspaces {
    * @throws ServiceError `workspace-not-found` where there is none, or its purge has begun.
    */
   async restore(id: string, context: Context): Promise<Workspace> {
-    await this.#catchUp();
+    await this.catchUp();
     const deletion = this.#deletions.restorable(id);
     if (deletion) {
       const { epoch } = deletion.workspace;
@@ -273,21 +264,22 @@ export class Workspaces {
   async record(type: string, payload: JsonObject, context: Context): Promise<Position> {
     const own = { workspaceId: SYSTEM_WORKSPACE, acceptedAt: this.#system.acceptedAt() };
     const event = ownEvent({ ...own, type, payload }, context);
-    const position = await this.#log.append(SYSTEM_WORKSPACE, [event]);
-    await this.#until(() => this.#folded >= position);
-    return position;
+    return this.#journal.append(event);
   }
 
-  async close(): Promise<void> {
-    this.#stopping.abort();
-    await this.#following;
-    this.#tellChanged();
+  /** Folds what any node has recorded up to now. */
+  catchUp(): Promise<void> {
+    return this.#journal.catchUp();
+  }
+
+  close(): Promise<void> {
+    return this.#journal.close();
   }
 
   /** Two emits at once make one workspace. Of two nodes at once, both events name the same log. */
   #create(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     return once(this.#creating, id, async () => {
-      await this.#catchUp();
+      await this.catchUp();
       this.#deletions.assertFree(id);
       const retention = this.retentionOf({ id, config });
       let { epoch } = await this.#log.create(id, retention.log);
@@ -302,39 +294,7 @@ export class Workspaces {
     });
   }
 
-  /** Folds what any node has recorded up to now. */
-  async #catchUp(): Promise<void> {
-    const { next } = await this.#log.bounds(SYSTEM_WORKSPACE);
-    await this.#until(() => this.#folded >= next - 1);
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        for await (const { records } of this.#log.follow(SYSTEM_WORKSPACE, this.#folded, signal)) {
-          for (const record of records) {
-            this.#fold(record);
-          }
-          this.#tellChanged();
-        }
-      } catch (error) {
-        logger.error({ err: error }, 'cannot follow the system workspace, trying again');
-        await pause(RESTART_MS, signal);
-      }
-    }
-  }
-
-  #fold(record: Recorded): void {
-    this.#folded = record.position;
-    const event = eventOf(record);
-    if (!event) {
-      logger.error(
-        { position: record.position },
-        'the system workspace has a record that is no event',
-      );
-      return;
-    }
+  #fold(event: Event): void {
     const { type, createdAt, payload } = event;
     const id = payload.workspace as string;
     const epoch = payload.epoch as string;
@@ -364,30 +324,6 @@ export class Workspaces {
       tell(this.#createdListeners, workspace);
     }
   }
-
-  #tellChanged(): void {
-    for (const look of [...this.#changed]) {
-      look();
-    }
-  }
-
-  /** @throws ServiceError `unavailable` when the node stops before it holds. */
-  async #until(holds: () => boolean): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        if (holds()) {
-          resolve();
-        } else if (this.#stopping.signal.aborted) {
-          reject(new ServiceError('unavailable', 'The node is stopping.'));
-        } else {
-          return;
-        }
-        this.#changed.delete(look);
-      };
-      this.#changed.add(look);
-      look();
-    });
-  }
 }
 
 /** Where it is about a workspace at all. */
@@ -397,14 +333,4 @@ function tell(listeners: readonly Listener[], workspace: Workspace | undefined):
       listener(workspace);
     });
   }
-}
-
-/** What is asked for while it is being done is done once, for all who asked. */
-function once<T>(running: Map<string, Promise<T>>, id: string, work: () => Promise<T>): Promise<T> {
-  let result = running.get(id);
-  if (!result) {
-    result = work().finally(() => running.delete(id));
-    running.set(id, result);
-  }
-  return result;
 }

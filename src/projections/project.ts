@@ -143,6 +143,7 @@ export class Projector {
     } else if (work === 'purge') {
       await this.#ends.log.drop(of.id, of.epoch);
       await this.#ends.store.drop(of);
+      await this.#ends.deadLetters.forget();
       await this.#workspaces.purged(of);
     }
   }
