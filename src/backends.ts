@@ -6,7 +6,7 @@ import { openEmbeddedLog } from './commands/log.embedded.js';
 import { openKafkaLog } from './commands/log.kafka.js';
 import type { EventLog } from './commands/log.js';
 import { registerEnvelope } from './commands/registry.confluent.js';
-import { msOf, type RetentionPolicy } from './commands/retention.js';
+import { msOf, type RetentionPolicy } from './retention.js';
 import type { Config } from './config.js';
 import { ServiceError } from './errors.js';
 import { logger } from './logger.js';

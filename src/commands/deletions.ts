@@ -36,7 +36,15 @@ export class Deletions {
     return this.list().find(({ workspace, purging }) => workspace.id === id && !purging);
   }
 
-  /** @throws ServiceError `workspace-deleted` while the name is that of one that can be restored. */
+  /** Those that can still be restored, though their grace is over. */
+  overdue(): Workspace[] {
+    const now = new Date().toISOString();
+    return this.list().flatMap(({ workspace, purgeAt, purging }) =>
+      purging || purgeAt > now ? [] : [workspace],
+    );
+  }
+
+  /** @throws ServiceError `workspace-deleted` while one of the name can be restored. */
   assertFree(id: string): void {
     const deletion = this.restorable(id);
     if (deletion) {

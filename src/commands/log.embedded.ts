@@ -3,11 +3,12 @@ import { randomInt } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { ServiceError } from '../errors.js';
 import type { Position, Sealed } from '../event.js';
+import type { Retention } from '../retention.js';
 import { GroupCommit, Turns } from './log.embedded.commit.js';
 import { LogFile } from './log.embedded.file.js';
 import { Head } from './log.embedded.head.js';
 import type { LogRow } from './log.embedded.rows.js';
-import type { Batch, Bounds, EventLog, Retention } from './log.js';
+import type { Batch, Bounds, EventLog } from './log.js';
 
 /** What one read takes for a follower that is behind. */
 const followBytes = 256 * 1024;

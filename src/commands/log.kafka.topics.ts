@@ -9,9 +9,9 @@ import {
 } from '@platformatic/kafka';
 import { ServiceError } from '../errors.js';
 import { pause } from '../pause.js';
+import type { Retention } from '../retention.js';
 import type { Cluster, Topic } from './log.kafka.cluster.js';
 import { refusalOf, unavailable } from './log.kafka.patience.js';
-import type { Retention } from './log.js';
 
 const MIB = 1024 * 1024;
 

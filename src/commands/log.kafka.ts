@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServiceError } from '../errors.js';
 import type { Position, Recorded, Sealed } from '../event.js';
+import type { Retention } from '../retention.js';
 import { Cluster, type ClusterOptions, type Topic } from './log.kafka.cluster.js';
 import { fetchOnce, type Found } from './log.kafka.fetch.js';
 import { follow } from './log.kafka.follow.js';
@@ -9,7 +10,7 @@ import { patiently, refusalOf, unavailable } from './log.kafka.patience.js';
 import { Tails } from './log.kafka.tails.js';
 import { epochOf, Topics, type TopicsOptions } from './log.kafka.topics.js';
 import { Writer } from './log.kafka.writer.js';
-import type { Batch, Bounds, EventLog, Retention } from './log.js';
+import type { Batch, Bounds, EventLog } from './log.js';
 
 /**
  * What one fetch takes for a follower that is behind: enough for the projection to keep

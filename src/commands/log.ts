@@ -1,4 +1,5 @@
 import type { Position, Recorded, Sealed } from '../event.js';
+import type { Retention } from '../retention.js';
 
 /** A run of a log, as it was when it was read. */
 export interface Batch {
@@ -14,12 +15,6 @@ export interface Bounds {
   readonly first: Position;
   /** The position that the next append will get. */
   readonly next: Position;
-}
-
-/** What of a log may be forgotten: nothing, where a bound is absent. */
-export interface Retention {
-  readonly maxAgeMs?: number;
-  readonly maxBytes?: number;
 }
 
 /**
@@ -66,8 +61,8 @@ export interface EventLog {
   seek(workspace: string, time: number): Promise<Position>;
 
   /**
-   * A position from which on the log holds so many bytes of records at least, and not many more; its
-   * first where it holds fewer. Of a log that forgets by size itself always its first.
+   * A position from which on the log holds so many bytes of records at least, and not many more;
+   * its first where it holds fewer. Of a log that forgets by size itself always its first.
    */
   newest(workspace: string, bytes: number): Promise<Position>;
 

@@ -2,12 +2,12 @@ import { ServiceError } from '../errors.js';
 import type { Event, Incarnation, JsonObject, Position } from '../event.js';
 import { once } from '../once.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
+import { policyOf, type RetentionConfig, type RetentionPolicy } from '../retention.js';
 import { ownContext, type Context } from './context.js';
 import { Deletions, type Deletion } from './deletions.js';
 import { Journal } from './journal.js';
 import type { EventLog } from './log.js';
 import { ownEvent } from './own.js';
-import { policyOf, type RetentionConfig, type RetentionPolicy } from './retention.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
 export interface WorkspaceConfig {
@@ -128,6 +128,11 @@ export class Workspaces {
     return this.#deletions.list();
   }
 
+  /** Those of them whose grace is over, though they are still there. */
+  overdue(): Workspace[] {
+    return this.#deletions.overdue();
+  }
+
   /** How long a workspace keeps its events, as it says itself or as the service decides. */
   retentionOf({ id, config }: Pick<Workspace, 'id' | 'config'>): RetentionPolicy {
     return isReserved(id) ? FOR_EVER : policyOf(config.retention ?? {}, this.#options.retention);
@@ -155,7 +160,7 @@ export class Workspaces {
   /**
    * The workspace, made on the spot where that is allowed.
    *
-   * @throws ServiceError `workspace-not-found`, or `workspace-deleted` where one of that name can be
+   * @throws ServiceError `workspace-not-found`; `workspace-deleted` where one of that name can be
    *   restored.
    */
   async obtain(id: string, context: Context): Promise<Workspace> {

@@ -6,7 +6,6 @@ import { pause } from '../pause.js';
 import { isReserved } from '../policy.js';
 import { parseFilter } from '../queries/filter.js';
 import type { Ends } from './projection.js';
-import { overdue } from './retainer.js';
 import { expiredOf, removeExpired, type Removed } from './retention.js';
 import type { EventStore } from './store.js';
 
@@ -38,15 +37,13 @@ export interface Progress extends Removed {
 }
 
 export interface Failure {
-  /** Absent: the dead letters, which are of all workspaces. */
-  readonly of?: Workspace;
+  readonly of: Workspace;
   readonly error: unknown;
 }
 
 export interface Total extends Removed {
   readonly workspaces: number;
   readonly purged: number;
-  readonly deadLetters: number;
   readonly failed: number;
 }
 
@@ -58,7 +55,7 @@ type Step = Pick<Progress, 'log' | 'history' | 'done'>;
  */
 export async function* cleanup(task: Cleanup): AsyncGenerator<Progress | Failure | Total> {
   const { deadLetters, signal, dryRun } = task;
-  const total = { workspaces: 0, log: 0, history: 0, purged: 0, deadLetters: 0, failed: 0 };
+  const total = { workspaces: 0, log: 0, history: 0, purged: 0, failed: 0 };
   for (const { of, purge } of meantBy(task)) {
     const began = performance.now();
     for await (const line of told(of, purge, stepsOf(of, purge, task))) {
@@ -77,11 +74,8 @@ export async function* cleanup(task: Cleanup): AsyncGenerator<Progress | Failure
       return;
     }
   }
-  try {
-    total.deadLetters = await deadLetters.forget({ dryRun });
-  } catch (error) {
-    total.failed++;
-    yield { error };
+  if (!dryRun) {
+    await deadLetters.forget();
   }
   yield total;
 }
@@ -89,7 +83,7 @@ export async function* cleanup(task: Cleanup): AsyncGenerator<Progress | Failure
 function meantBy({ workspaces, only }: Cleanup): { of: Workspace; purge: boolean }[] {
   return [
     ...workspaces.list().map((of) => ({ of, purge: false })),
-    ...overdue(workspaces.deleted()).map(({ workspace }) => ({ of: workspace, purge: true })),
+    ...workspaces.overdue().map((of) => ({ of, purge: true })),
   ].filter(({ of: { id } }) => (only === undefined ? !isReserved(id) : id === only));
 }
 

@@ -16,14 +16,12 @@ import {
  * is trimmed. Where that is cut short, some letters are there twice, which are one.
  *
  * @param bounds Of the log; what came since is not looked at.
- * @returns How many letters those are; in a dry run, nothing is changed.
  */
 export async function forgetLetters(
   log: EventLog,
   { epoch, next }: Bounds,
   isWanted: (letter: LetterPayload, parkedAt: string) => boolean,
-  dryRun: boolean,
-): Promise<number> {
+): Promise<void> {
   const parked = new Parked<Position>();
   const unwanted = new Set<string>();
   for await (const records of lettersIn(log, next)) {
@@ -36,8 +34,8 @@ export async function forgetLetters(
       }
     }
   }
-  if (dryRun || unwanted.size === 0) {
-    return unwanted.size;
+  if (unwanted.size === 0) {
+    return;
   }
   for await (const records of lettersIn(log, next)) {
     const wanted = records.filter(({ position, event }) => {
@@ -51,5 +49,4 @@ export async function forgetLetters(
     await appendLetters(log, LETTER.kept, kept);
   }
   await log.trim(DEAD_LETTERS, epoch, next);
-  return unwanted.size;
 }

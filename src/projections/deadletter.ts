@@ -110,9 +110,9 @@ export class DeadLetters {
 
   /**
    * Forgets those of workspaces that are gone for good, and those of events that the history would
-   * have forgotten by now; tells how many they are. What can be restored is kept.
+   * have forgotten by now. What can be restored is kept.
    */
-  async forget({ dryRun = false } = {}): Promise<number> {
+  async forget(): Promise<void> {
     const bounds = await this.#log.bounds(DEAD_LETTERS);
     // Only now is every workspace known of which there is a letter.
     await this.#workspaces.catchUp();
@@ -122,11 +122,8 @@ export class DeadLetters {
         (workspace) => [workspace.epoch, workspace],
       ),
     );
-    return forgetLetters(
-      this.#log,
-      bounds,
-      (letter, parkedAt) => this.#isHeld({ ...letter, parkedAt }, known.get(letter.epoch)),
-      dryRun,
+    await forgetLetters(this.#log, bounds, (letter, parkedAt) =>
+      this.#isHeld({ ...letter, parkedAt }, known.get(letter.epoch)),
     );
   }
 

@@ -1,5 +1,4 @@
 import { ownContext } from '../commands/context.js';
-import type { Deletion } from '../commands/deletions.js';
 import type { Workspace, Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
@@ -56,14 +55,12 @@ export class Retainer {
       await this.#step(workspace.id, () => this.#tellLog(workspace));
       await this.#step(workspace.id, () => this.#remove(workspace));
     }
-    for (const { workspace } of overdue(this.#workspaces.deleted())) {
+    for (const workspace of this.#workspaces.overdue()) {
       await this.#step(workspace.id, () =>
         this.#workspaces.purge(workspace, ownContext(SYSTEM_WORKSPACE)),
       );
     }
-    await this.#step(DEAD_LETTERS, async () => {
-      await this.#ends.deadLetters.forget();
-    });
+    await this.#step(DEAD_LETTERS, () => this.#ends.deadLetters.forget());
   }
 
   /** One failure stops no other workspace; what has failed is done in the next round. */
@@ -111,10 +108,4 @@ export class Retainer {
       logger.info(what, 'removed events that are beyond retention');
     }
   }
-}
-
-/** Those whose grace is over. */
-export function overdue(deletions: readonly Deletion[]): Deletion[] {
-  const now = new Date().toISOString();
-  return deletions.filter(({ purging, purgeAt }) => !purging && purgeAt <= now);
 }

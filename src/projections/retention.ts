@@ -1,10 +1,9 @@
-import type { Retention } from '../commands/log.js';
-import type { RetentionPolicy } from '../commands/retention.js';
 import type { Workspace } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
 import { metrics } from '../metrics.js';
 import { parseFilter, type Filter } from '../queries/filter.js';
+import type { Retention, RetentionPolicy } from '../retention.js';
 import type { Ends } from './projection.js';
 import type { EventStore, SearchQuery } from './store.js';
 
@@ -27,8 +26,8 @@ export interface Expired {
 }
 
 /**
- * Looks for what is beyond the retention of a workspace: nothing that was accepted within it, and in
- * the log nothing that is not in the history for good.
+ * Looks for what is beyond the retention of a workspace: nothing that was accepted within it, and
+ * in the log nothing that is not in the history for good.
  *
  * @throws ServiceError `workspace-not-found` when the workspace is gone by now.
  */
@@ -85,8 +84,8 @@ async function expiredInLog(
 }
 
 /**
- * The last event before the first that was accepted within the retention: clocks of nodes differ, so
- * that behind that one there may still be older ones, which stay until it goes.
+ * The last event before the first that was accepted within the retention: clocks of nodes differ,
+ * so that behind that one there may still be older ones, which stay until it goes.
  */
 async function expiredInHistory(
   of: Incarnation,

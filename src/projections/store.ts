@@ -130,8 +130,8 @@ export interface EventStore {
   advance(of: Incarnation, checkpoint: Position): Promise<void>;
 
   /**
-   * The checkpoint, once that and all that it vouches for outlive a failure of the power, as what is
-   * in the log does: up to there the log may forget.
+   * The checkpoint, once that and all that it vouches for outlive a failure of the power, as what
+   * is in the log does: up to there the log may forget.
    */
   settle(of: Incarnation): Promise<Position>;
 

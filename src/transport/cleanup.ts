@@ -60,8 +60,8 @@ function shown(
 ): Record<string, unknown> {
   if ('error' in line) {
     const { of, error } = line;
-    const told = itemError(service.reporter.toldAs(error, context, of?.id));
-    return { ...(of && { workspace: of.id, epoch: of.epoch }), error: told };
+    const told = itemError(service.reporter.toldAs(error, context, of.id));
+    return { workspace: of.id, epoch: of.epoch, error: told };
   }
   if ('of' in line) {
     const { of, log, history, purge, done } = line;

@@ -1,6 +1,6 @@
 import type { Context as KoaContext } from 'koa';
 import type { Deletion } from '../commands/deletions.js';
-import { msOf } from '../commands/retention.js';
+import { msOf } from '../retention.js';
 import type { Workspace, WorkspaceConfig } from '../commands/workspaces.js';
 import { assertManages, isReserved, roleOf } from '../policy.js';
 import { jsonBody } from './body.js';

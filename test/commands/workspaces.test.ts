@@ -1,50 +1,24 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
-import type { ServiceError } from '../../src/errors.js';
-import { eventOf, type Position } from '../../src/event.js';
-import { Workspaces, type Workspace } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
+import type { Position } from '../../src/event.js';
 import { until } from '../until.js';
-import { CONTEXT, Gate, withBackEnds, withMethods } from '../support/backends.js';
-import { range, readAll, sealed, sealedBytes } from './sealed.js';
+import { CONTEXT, withMethods } from '../support/backends.js';
+import { MISSING, shown, withFolds, type Folds } from './folds.js';
+import { range, readAll, sealedBytes } from './sealed.js';
 
 const HOUR_MS = 3_600_000;
 
 describe('Workspaces', () => {
   let log: EventLog;
   let workspaces: Workspaces;
-  let opened: Workspaces[];
   let id: string;
+  let open: Folds['open'];
+  let told: Folds['told'];
 
-  withBackEnds((backEnds) => {
-    ({ log } = backEnds);
+  withFolds((folds) => {
+    ({ log, workspaces, id, open, told } = folds);
   });
-
-  beforeEach(async () => {
-    id = `w-${randomUUID()}`;
-    opened = [];
-    workspaces = await open();
-  });
-
-  afterEach(() => Promise.all(opened.map((each) => each.close())));
-
-  /** As another node would: each folds for itself. */
-  const open = async (on: EventLog = log, autoCreate = true): Promise<Workspaces> => {
-    const own = await Workspaces.open(on, { autoCreate, retention: {} });
-    opened.push(own);
-    return own;
-  };
-  const told = async (): Promise<string[]> =>
-    (await readAll(log, '_system'))
-      .flatMap((record) => eventOf(record) ?? [])
-      .filter(({ payload }) => payload.workspace === id)
-      .map(({ type }) => type);
-  const shown = ({ epoch, createdAt, config }: Workspace): unknown => ({
-    epoch,
-    createdAt,
-    config,
-  });
-  const missing = { code: 'workspace-not-found' };
 
   it('begin with that of the service', async () => {
     const system = await workspaces.require('_system');
@@ -115,10 +89,10 @@ describe('Workspaces', () => {
     });
 
     it('makes none with a name of the service, and none where that is not allowed', async () => {
-      const strict = await open(log, false);
-      await assert.rejects(workspaces.obtain(`_${id}`, CONTEXT), missing);
-      await assert.rejects(strict.obtain(id, CONTEXT), missing);
-      await assert.rejects(strict.require(id), missing);
+      const strict = await open(log, { autoCreate: false });
+      await assert.rejects(workspaces.obtain(`_${id}`, CONTEXT), MISSING);
+      await assert.rejects(strict.obtain(id, CONTEXT), MISSING);
+      await assert.rejects(strict.require(id), MISSING);
       assert.deepEqual(await told(), []);
     });
 
@@ -138,11 +112,9 @@ describe('Workspaces', () => {
   });
 
   it('keep what they say themselves, and otherwise what the service decides', async () => {
-    const own = await Workspaces.open(log, {
-      autoCreate: true,
+    const own = await open(log, {
       retention: { log: { maxAgeMs: HOUR_MS }, history: { maxAgeMs: 9 * HOUR_MS } },
     });
-    opened.push(own);
     const retained: unknown[] = [];
     const spying = await open(
       withMethods(log, {
@@ -164,192 +136,6 @@ describe('Workspaces', () => {
     assert.deepEqual(own.retentionOf(await own.require(id)), said);
     assert.deepEqual(retained, [[id, epoch, said.log]]);
     assert.deepEqual(own.retentionOf(await own.require('_system')), { log: {}, history: {} });
-  });
-
-  describe('delete, with a grace', () => {
-    const restorable = (of = workspaces): string[] =>
-      of
-        .deleted()
-        .filter(({ workspace, purging }) => workspace.id === id && !purging)
-        .map(({ workspace }) => workspace.epoch);
-
-    it('takes the workspace from everybody, and keeps its log', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      const before = Date.now();
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      assert.equal(workspaces.get(id), undefined);
-      await assert.rejects(workspaces.require(id), {
-        ...missing,
-        message: new RegExp(`Restore it with POST /v2/workspaces/${id}/restore, until 2`),
-      });
-      await assert.rejects(workspaces.delete(id, CONTEXT, HOUR_MS), missing);
-      assert.equal((await log.bounds(id)).epoch, epoch);
-      const { purgeAt, deletedAt } = workspaces.deleted().at(-1)!;
-      assert.ok(new Date(purgeAt).getTime() - before >= HOUR_MS);
-      assert.ok(new Date(deletedAt).getTime() >= before);
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
-    });
-
-    it('keeps the name, and says what to do about that', async () => {
-      await workspaces.put(id, {}, CONTEXT);
-      const other = await open();
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      const refused = {
-        code: 'workspace-deleted',
-        message: new RegExp(`POST /v2/workspaces/${id}/restore, or purge it with DELETE .*grace=0`),
-      };
-      await until('the other node knows', () => !other.get(id));
-      for (const node of [workspaces, other, await open()]) {
-        await assert.rejects(node.obtain(id, CONTEXT), refused);
-        await assert.rejects(node.put(id, {}, CONTEXT), refused);
-      }
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
-    });
-
-    it('ends with a restore, as it was and in its epoch, on every node', async () => {
-      const made = await workspaces.put(id, { description: 'd' }, CONTEXT);
-      await log.append(id, [sealed(1)]);
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      const other = await open();
-      assert.deepEqual(restorable(other), [made.epoch]);
-      const back = await other.restore(id, CONTEXT);
-      assert.deepEqual(shown(back), shown(made));
-      // The same as before, which remembers what it was sent.
-      assert.equal(await until('this node knows', () => workspaces.get(id)), made);
-      assert.deepEqual(restorable(), []);
-      assert.equal((await readAll(log, id)).length, 1);
-      assert.equal(await workspaces.restore(id, CONTEXT), made);
-      assert.deepEqual(shown(await (await open()).require(id)), shown(made));
-      assert.deepEqual(await told(), [
-        'workspace.created',
-        'workspace.deleted',
-        'workspace.restored',
-      ]);
-    });
-
-    it('can be cut short, which makes way for another of the name', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      await workspaces.delete(id, CONTEXT, 0);
-      await assert.rejects(log.bounds(id), missing);
-      await assert.rejects(workspaces.restore(id, CONTEXT), missing);
-      assert.notEqual((await workspaces.obtain(id, CONTEXT)).epoch, epoch);
-    });
-
-    it('of which a purge has begun cannot be restored, nor the other way round', async () => {
-      for (const first of ['restore', 'purge'] as const) {
-        const name = `${id}-${first}`;
-        const made = await workspaces.put(name, {}, CONTEXT);
-        await workspaces.delete(name, CONTEXT, HOUR_MS);
-        const other = await open();
-        const [restored, purged] = await Promise.allSettled(
-          first === 'restore'
-            ? [workspaces.restore(name, CONTEXT), other.purge(made, CONTEXT)]
-            : [other.restore(name, CONTEXT), workspaces.purge(made, CONTEXT)],
-        );
-        assert.equal(purged.status, 'fulfilled');
-        // Whichever came first, both nodes have it so, and the log is there or not accordingly.
-        const isBack = restored.status === 'fulfilled';
-        await until('both know', () =>
-          [workspaces, other].every((node) => (node.get(name) !== undefined) === isBack),
-        );
-        await (isBack ? log.bounds(name) : assert.rejects(log.bounds(name), missing));
-      }
-    });
-
-    it('is of the first deletion, where two nodes delete at once', async () => {
-      await workspaces.put(id, {}, CONTEXT);
-      const other = await open();
-      await Promise.all([
-        workspaces.delete(id, CONTEXT, HOUR_MS),
-        other.delete(id, CONTEXT, HOUR_MS).catch((error: unknown) => {
-          assert.equal((error as ServiceError).code, missing.code);
-        }),
-      ]);
-      assert.equal(restorable().length, 1);
-    });
-
-    it('is none where a release that knew none has deleted', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      await workspaces.record('workspace.deleted', { workspace: id, epoch }, CONTEXT);
-      assert.deepEqual(restorable(), []);
-      assert.notEqual((await workspaces.obtain(id, CONTEXT)).epoch, epoch);
-    });
-
-    it('is not ended by a node that takes the log that is left for a new one', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      await workspaces.record('workspace.created', { workspace: id, epoch, config: {} }, CONTEXT);
-      assert.equal(workspaces.get(id), undefined);
-      assert.deepEqual(restorable(), [epoch]);
-    });
-  });
-
-  describe('delete, with no grace', () => {
-    it('takes the workspace and its log, and says so first', async () => {
-      await workspaces.put(id, {}, CONTEXT);
-      await workspaces.delete(id, CONTEXT, 0);
-      assert.equal(workspaces.get(id), undefined);
-      await assert.rejects(log.bounds(id), missing);
-      await assert.rejects(workspaces.delete(id, CONTEXT, 0), missing);
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
-    });
-
-    it('is done once for all who ask at once', async () => {
-      await workspaces.put(id, {}, CONTEXT);
-      await Promise.all(range(0, 5).map(() => workspaces.delete(id, CONTEXT, 0)));
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
-    });
-
-    it('makes way for another of the same name, in another epoch', async () => {
-      const first = await workspaces.put(id, { description: 'old' }, CONTEXT);
-      await workspaces.delete(id, CONTEXT, 0);
-      const second = await workspaces.obtain(id, CONTEXT);
-      assert.notEqual(second, first);
-      assert.notEqual(second.epoch, first.epoch);
-      assert.deepEqual(second.config, {});
-    });
-
-    it('does not take the log of one that is made again before it is done', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      const gate = new Gate();
-      const own = await open(
-        withMethods(log, {
-          drop: async (workspace, of) => {
-            await (workspace === id ? gate.pass() : undefined);
-            await log.drop(workspace, of);
-          },
-        }),
-      );
-      const deleting = own.delete(id, CONTEXT, 0);
-      await gate.reached;
-      const making = own.obtain(id, CONTEXT);
-      const configuring = own.put(id, {}, CONTEXT);
-      gate.open();
-      await deleting;
-      const again = await making;
-      assert.equal(await configuring, again);
-      assert.notEqual(again.epoch, epoch);
-      assert.equal((await log.bounds(id)).epoch, again.epoch);
-    });
-
-    it('that failed to drop the log leaves nothing to one that is made again', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      await log.append(id, [sealed(1)]);
-      let failures = 1;
-      const own = await open(
-        withMethods(log, {
-          drop: (workspace, of) =>
-            workspace === id && failures-- > 0
-              ? Promise.reject(new Error('no drop'))
-              : log.drop(workspace, of),
-        }),
-      );
-      await assert.rejects(own.delete(id, CONTEXT, 0), /no drop/);
-      const made = await own.obtain(id, CONTEXT);
-      assert.notEqual(made.epoch, epoch);
-      assert.deepEqual(await readAll(log, id), []);
-    });
   });
 
   describe('the fold', () => {
@@ -400,7 +186,7 @@ describe('Workspaces', () => {
 
   describe('of several nodes', () => {
     it('know at once what another has made', async () => {
-      const other = await open(log, false);
+      const other = await open(log, { autoCreate: false });
       for (const n of range(0, 20)) {
         const made = await workspaces.put(`${id}-${n}`, {}, CONTEXT);
         assert.equal((await other.require(`${id}-${n}`)).epoch, made.epoch);
@@ -415,27 +201,6 @@ describe('Workspaces', () => {
         assert.deepEqual([epoch, config], [made.epoch, { description: 'd' }]);
       }
     });
-  });
-
-  it('know what is left of those that were deleted, until it is purged', async () => {
-    const left = (of: Workspaces): string[] =>
-      of
-        .deleted()
-        .filter(({ workspace }) => workspace.id === id)
-        .map(({ workspace }) => workspace.epoch);
-    const first = await workspaces.put(id, {}, CONTEXT);
-    await workspaces.delete(id, CONTEXT, 0);
-    const second = await workspaces.put(id, {}, CONTEXT);
-    await workspaces.delete(id, CONTEXT, 0);
-    const other = await open();
-    for (const each of [workspaces, other]) {
-      assert.deepEqual(left(each), [first.epoch, second.epoch]);
-    }
-    await workspaces.purged(first);
-    assert.deepEqual(left(workspaces), [second.epoch]);
-    await until('the other node knows', () => left(other).length === 1);
-    await other.purged(second);
-    assert.deepEqual(left(await open()), []);
   });
 
   it('tell, when the node stops, whoever waits for them', async () => {
@@ -468,27 +233,6 @@ describe('Workspaces', () => {
       await workspaces.put(`${id}-2`, {}, CONTEXT);
       await workspaces.put(`${id}-2`, { description: 'd' }, CONTEXT);
       assert.deepEqual(created, [`${id}-2`]);
-    });
-
-    it('is told of every deletion', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      const deleted: unknown[] = [];
-      const purging: unknown[] = [];
-      workspaces.onDeleted((of) => deleted.push([of.id, of.epoch]));
-      workspaces.onPurging((of) => purging.push([of.id, of.epoch]));
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      assert.deepEqual([deleted, purging], [[[id, epoch]], []]);
-      await workspaces.delete(id, CONTEXT, 0);
-      assert.deepEqual([deleted, purging], [[[id, epoch]], [[id, epoch]]]);
-    });
-
-    it('is told of a workspace that is back', async () => {
-      const made = await workspaces.put(id, {}, CONTEXT);
-      await workspaces.delete(id, CONTEXT, HOUR_MS);
-      const created: Workspace[] = [];
-      workspaces.onCreated((back) => created.push(back));
-      await workspaces.restore(id, CONTEXT);
-      assert.deepEqual(created, [made]);
     });
   });
 

@@ -249,7 +249,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     });
 
     describe('trim', () => {
-      it('forgets what is before a position, tells how much that is, and does it once', async () => {
+      it('forgets what is before a position, once, and tells how much that is', async () => {
         const { epoch } = await log.bounds(workspace);
         await log.append(workspace, numbered(0, 10));
         assert.equal(await log.trim(workspace, epoch, 4 as Position), 4);

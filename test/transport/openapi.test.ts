@@ -88,9 +88,18 @@ const WALK: Record<string, readonly ((url: string) => Promise<Reply>)[]> = {
     (url) => request(`${url}/sys/deadletters?workspace=walk`, { method: 'POST' }),
     (url) => request(`${url}/sys/deadletters?limit=0`, { method: 'POST' }),
   ],
+  cleanUp: [
+    (url) => request(`${url}/sys/cleanup?dryRun=true`, { method: 'POST' }),
+    (url) => request(`${url}/sys/cleanup?workspace=nobody`, { method: 'POST' }),
+  ],
   deleteWorkspace: [
     (url) => request(`${url}/v2/workspaces/walk`, { method: 'DELETE' }),
     (url) => request(`${url}/v2/workspaces/nobody`, { method: 'DELETE' }),
+  ],
+  restoreWorkspace: [
+    (url) => request(`${url}/v2/workspaces?deleted=true`),
+    (url) => request(`${url}/v2/workspaces/walk/restore`, { method: 'POST' }),
+    (url) => request(`${url}/v2/workspaces/nobody/restore`, { method: 'POST' }),
   ],
 };
 

@@ -1,4 +1,8 @@
-import type { Retention } from './log.js';
+/** What of a log, or of a history, may be forgotten: nothing, where a bound is absent. */
+export interface Retention {
+  readonly maxAgeMs?: number;
+  readonly maxBytes?: number;
+}
 
 /** How long a workspace keeps its events: for ever, where a bound is absent. */
 export interface RetentionPolicy {
