@@ -6,6 +6,7 @@ import { openEmbeddedLog } from './commands/log.embedded.js';
 import { openKafkaLog } from './commands/log.kafka.js';
 import type { EventLog } from './commands/log.js';
 import { registerEnvelope } from './commands/registry.confluent.js';
+import { msOf, type RetentionPolicy } from './retention.js';
 import type { Config } from './config.js';
 import { ServiceError } from './errors.js';
 import { logger } from './logger.js';
@@ -19,7 +20,6 @@ import { openSqliteStore } from './projections/store.sqlite.js';
 /** The log, the store and the shares of a node. No other file knows which back ends there are. */
 
 const RETRY_MS = 1000;
-const MS_PER_HOUR = 3_600_000;
 
 type OnFatal = (error: Error) => void;
 
@@ -54,11 +54,17 @@ export async function openLog(config: Config, onFatal: OnFatal): Promise<EventLo
   );
 }
 
-/** How long the log of a workspace keeps its events. */
-export function retentionOf({ kafkaBrokers, kafkaRetentionHours }: Config): { maxAgeMs?: number } {
-  return kafkaBrokers.length > 0 && kafkaRetentionHours > 0
-    ? { maxAgeMs: kafkaRetentionHours * MS_PER_HOUR }
-    : {};
+/** How long a workspace that does not say itself keeps its events. */
+export function retentionOf({
+  kafkaBrokers,
+  kafkaRetentionHours,
+  historyRetentionHours,
+}: Config): RetentionPolicy {
+  const logHours = kafkaBrokers.length > 0 ? kafkaRetentionHours : 0;
+  return {
+    log: logHours > 0 ? { maxAgeMs: msOf(logHours) } : {},
+    history: historyRetentionHours > 0 ? { maxAgeMs: msOf(historyRetentionHours) } : {},
+  };
 }
 
 /** The store: in Elasticsearch where that is configured, else embedded. */

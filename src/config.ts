@@ -179,6 +179,27 @@ export const SETTINGS = {
     1000,
     'Counts and aggregations at once on a node, by workspace: each may look at every event.',
   ),
+  historyRetentionHours: number(
+    'HISTORY_RETENTION_HOURS',
+    0,
+    0,
+    876_000,
+    'How long history keeps the events of a workspace that does not say; 0 for ever.',
+  ),
+  retentionSeconds: number(
+    'RETENTION_SECONDS',
+    600,
+    1,
+    86_400,
+    'Between two rounds in which what is beyond retention, or was deleted long enough ago, goes.',
+  ),
+  deleteGraceHours: number(
+    'DELETE_GRACE_HOURS',
+    72,
+    0,
+    8760,
+    'How long a deleted workspace can be restored; what goes on a Friday is missed on a Monday.',
+  ),
   ...BACK_ENDS,
 } as const;
 

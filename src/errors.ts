@@ -45,6 +45,12 @@ export const CATALOGUE = {
     closeCode: 4400,
     retriable: false,
   },
+  'workspace-deleted': {
+    status: 409,
+    title: 'Workspace is deleted',
+    closeCode: 4409,
+    retriable: false,
+  },
   'not-acceptable': {
     status: 406,
     title: 'No representation that the client accepts',

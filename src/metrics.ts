@@ -159,6 +159,12 @@ export const metrics = {
     help: 'Events that the log forgot before they were historized',
     registers,
   }),
+  trimmed: new Counter({
+    name: 'events_trimmed_total',
+    help: 'Events that the service has removed from log or history because of their retention',
+    labelNames: ['from'] as const,
+    registers,
+  }),
   errors: new Counter({
     name: 'errors_total',
     help: 'Unexpected errors, answered with Internal Error',

@@ -8,6 +8,7 @@ import type { Config } from './config.js';
 import { lagMeasuredBy } from './metrics.js';
 import { DeadLetters } from './projections/deadletter.js';
 import { Projector, REPLACED_MS } from './projections/project.js';
+import { Retainer } from './projections/retainer.js';
 import type { EventStore } from './projections/store.js';
 import { HeavyQueries } from './queries/heavy.js';
 import { Subscriptions } from './queries/subscribe.js';
@@ -45,11 +46,14 @@ export async function openService(
   });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
   const shares = await openShares(config);
+  const ends = { log, store, deadLetters };
   // A search may count as well: two queries, of which each has its time.
   const replacedMs = REPLACED_MS + 2 * config.searchMsMax;
-  const projector = new Projector({ log, store, deadLetters }, workspaces, shares, replacedMs);
+  const projector = new Projector(ends, workspaces, shares, replacedMs);
+  const retainer = new Retainer(ends, workspaces, shares, config.retentionSeconds * 1000);
   const subscriptions = new Subscriptions(workspaces, log, store, config);
   projector.start();
+  retainer.start();
   lagMeasuredBy(() => projector.lag());
   return {
     config,
@@ -66,7 +70,7 @@ export async function openService(
       subscriptions.close();
       // First, so that the other nodes take over at once: they need not wait for what is under way.
       await shares.close();
-      await projector.stop();
+      await Promise.all([projector.stop(), retainer.stop()]);
       await workspaces.close();
       await log.close();
       await store.close();

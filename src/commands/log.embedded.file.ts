@@ -3,7 +3,7 @@ import { Recorded, type Position } from '../event.js';
 import { moving, Thread } from '../thread.js';
 import type { Turns } from '../turns.js';
 import type { Checkpointer } from './log.embedded.checkpointer.js';
-import type { Reader } from './log.embedded.reader.js';
+import type { Reader, Span } from './log.embedded.reader.js';
 import type { LogRow, NewLog, Run } from './log.embedded.rows.js';
 import type { Writer, WriterData } from './log.embedded.writer.js';
 import type { Batch } from './log.js';
@@ -89,6 +89,10 @@ export class LogFile {
     return this.#writer.call('create', log);
   }
 
+  retain(number: number, retention: string): Promise<void> {
+    return this.#writer.call('retain', number, retention);
+  }
+
   async drop(number: number): Promise<void> {
     await this.#writer.call('drop', number);
     void this.#purge(number);
@@ -132,6 +136,19 @@ export class LogFile {
   /** `undefined` when that log was dropped. */
   seek(workspace: string, epoch: string, time: number): Promise<Position | undefined> {
     return this.#reader.call('seek', workspace, epoch, time) as Promise<Position | undefined>;
+  }
+
+  /**
+   * Where the newest so many bytes begin: at the run with which they are complete, or at the first.
+   * `undefined` when that log was dropped.
+   */
+  async newest(workspace: string, epoch: string, bytes: number): Promise<Position | undefined> {
+    let span: Span | undefined = { begin: Infinity, bytes: 0, isWhole: false };
+    // Some runs at a time: between two looks, others read.
+    while (span && !span.isWhole && span.bytes < bytes) {
+      span = await this.#reader.call('extend', workspace, epoch, span, bytes);
+    }
+    return span?.begin as Position | undefined;
   }
 
   async close(): Promise<void> {

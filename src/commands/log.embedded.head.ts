@@ -11,16 +11,19 @@ export class Head {
   readonly epoch: string;
   first: Position;
   next: Position;
+  /** As JSON. */
+  retention: string;
   dropped = false;
   #followers = 0;
   #latest: Batch | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor({ number, epoch, first, next }: Omit<LogRow, 'workspace'>) {
+  constructor({ number, epoch, first, next, retention }: Omit<LogRow, 'workspace'>) {
     this.number = number;
     this.epoch = epoch;
     this.first = first as Position;
     this.next = next as Position;
+    this.retention = retention;
   }
 
   get bounds(): Bounds {

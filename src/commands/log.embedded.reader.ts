@@ -25,18 +25,35 @@ interface FullRunRow extends RunRow {
   readonly slab: Uint8Array;
 }
 
+/** The newest records of a log, from a position on. */
+export interface Span {
+  readonly begin: number;
+  readonly bytes: number;
+  /** That are all which the log holds. */
+  readonly isWhole: boolean;
+}
+
+/** So many runs are measured in a few ms, for which other reads wait. */
+const measuredMax = 2000;
+
 const { folder } = workerData as { folder: string };
 const db = new Database(join(folder, 'log.sqlite'), { readonly: true, fileMustExist: true });
 
 // The epoch, because by the time of the read the workspace may have been dropped and made again.
 const selectLog = db.prepare<[string, string], LogRow>(
-  'SELECT number, workspace, epoch, first, next FROM logs WHERE workspace = ? AND epoch = ?',
+  'SELECT * FROM logs WHERE workspace = ? AND epoch = ?',
 );
 const selectRunAt = db.prepare<[number], RunRow>(
   'SELECT key, count, created FROM runs WHERE key <= ? ORDER BY key DESC LIMIT 1',
 );
 const selectRuns = db.prepare<[number, number], FullRunRow>(
   'SELECT key, count, created, ends, slab FROM runs WHERE key >= ? AND key < ? ORDER BY key',
+);
+
+// The length stands before the bytes, which are not read.
+const selectSizes = db.prepare<[number, number], { key: number; bytes: number }>(
+  `SELECT key, length(slab) AS bytes FROM runs WHERE key >= ? AND key < ?
+   ORDER BY key DESC LIMIT ${measuredMax}`,
 );
 
 function recordsOf({ key, count, ends, slab }: FullRunRow): Uint8Array[] {
@@ -132,10 +149,36 @@ function countBefore(key: number, time: number): number {
   return begin;
 }
 
+/** Extends a span by some of the runs before it, until it has so many bytes. */
+function extend(workspace: string, epoch: string, span: Span, enough: number): Span | undefined {
+  const log = selectLog.get(workspace, epoch);
+  if (!log) {
+    return undefined;
+  }
+  const begin = keyOf(log.number, log.first);
+  let { bytes } = span;
+  // The run in which the log begins is held in part; it counts as a whole, and stays.
+  const first = selectRunAt.get(begin)?.key ?? begin;
+  let end = keyOf(log.number, Math.min(span.begin, log.next));
+  for (const run of selectSizes.iterate(Math.max(first, keyOf(log.number, 0)), end)) {
+    bytes += run.bytes;
+    end = run.key;
+    if (bytes >= enough) {
+      break;
+    }
+  }
+  return {
+    begin: Math.max(end, begin) - keyOf(log.number, 0),
+    bytes,
+    isWhole: end <= begin || log.first === log.next,
+  };
+}
+
 const api = {
   // In a transaction, so that the log's row and its runs are of the same moment.
   read: db.transaction(read),
   seek: db.transaction(seek),
+  extend: db.transaction(extend),
   close: () => {
     db.close();
   },

@@ -3,7 +3,6 @@
  */
 
 import type { Slab } from '../slab.js';
-import type { Retention } from './log.js';
 
 /** Together 2^53: a key is exact as a JavaScript number. 8.6 thousand million records a log. */
 export const positionsMax = 2 ** 33;
@@ -29,10 +28,8 @@ export interface LogRow {
   readonly epoch: string;
   readonly first: number;
   readonly next: number;
+  /** As JSON. */
+  readonly retention: string;
 }
 
-export interface NewLog {
-  readonly workspace: string;
-  readonly epoch: string;
-  readonly retention: Retention;
-}
+export type NewLog = Pick<LogRow, 'epoch' | 'retention'> & { readonly workspace: string };

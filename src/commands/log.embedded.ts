@@ -3,12 +3,13 @@ import { randomInt } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { ServiceError } from '../errors.js';
 import type { Position, Sealed } from '../event.js';
+import type { Retention } from '../retention.js';
 import { Turns } from '../turns.js';
 import { GroupCommit } from './log.embedded.commit.js';
 import { LogFile } from './log.embedded.file.js';
 import { Head } from './log.embedded.head.js';
 import type { LogRow } from './log.embedded.rows.js';
-import type { Batch, Bounds, EventLog, Retention } from './log.js';
+import type { Batch, Bounds, EventLog } from './log.js';
 
 /** What one read takes for a follower that is behind. */
 const followBytes = 256 * 1024;
@@ -107,11 +108,7 @@ export class EmbeddedLog implements EventLog {
 
   async seek(workspace: string, time: number): Promise<Position> {
     const { epoch } = this.#headOf(workspace);
-    const position = await this.#file.seek(workspace, epoch, time);
-    if (position === undefined) {
-      throw notFound(workspace);
-    }
-    return position;
+    return found(workspace, await this.#file.seek(workspace, epoch, time));
   }
 
   async create(workspace: string, retention: Retention): Promise<Bounds> {
@@ -122,8 +119,9 @@ export class EmbeddedLog implements EventLog {
         return known.bounds;
       }
       const epoch = newEpoch();
-      const number = await this.#file.create({ workspace, epoch, retention });
-      const head = new Head({ number, epoch, first: 0, next: 0 });
+      const text = JSON.stringify(retention);
+      const number = await this.#file.create({ workspace, epoch, retention: text });
+      const head = new Head({ number, epoch, first: 0, next: 0, retention: text });
       this.#heads.set(workspace, head);
       return head.bounds;
     });
@@ -141,14 +139,34 @@ export class EmbeddedLog implements EventLog {
     });
   }
 
-  /** Forgets the records before a position: at once for readers, little by little in the file. */
-  async trim(workspace: string, before: Position): Promise<void> {
-    const head = this.#headOf(workspace);
+  async newest(workspace: string, bytes: number): Promise<Position> {
+    const { epoch } = this.#headOf(workspace);
+    return found(workspace, await this.#file.newest(workspace, epoch, bytes));
+  }
+
+  /** Is kept with the log; `trim` alone forgets. */
+  async retain(workspace: string, epoch: string, retention: Retention): Promise<void> {
+    const head = this.#headOf(workspace, epoch);
     return this.#turns.take(async () => {
       this.#assertHeld(workspace, head);
-      const first = Math.min(Math.max(before, head.first), head.next) as Position;
+      const text = JSON.stringify(retention);
+      if (head.retention !== text) {
+        await this.#file.retain(head.number, text);
+        head.retention = text;
+      }
+    });
+  }
+
+  /** At once for readers; little by little in the file. */
+  async trim(workspace: string, epoch: string, before: Position): Promise<number> {
+    const head = this.#headOf(workspace, epoch);
+    return this.#turns.take(async () => {
+      this.#assertHeld(workspace, head);
+      const { first: begin, next } = head;
+      const first = Math.min(Math.max(before, begin), next) as Position;
       await this.#file.trim(head.number, first);
       head.first = first;
+      return first - begin;
     });
   }
 
@@ -167,11 +185,7 @@ export class EmbeddedLog implements EventLog {
     if (!head.hasAfter(after)) {
       return { records: [], first: head.first };
     }
-    const batch = await this.#file.read(workspace, head.epoch, after, limitBytes);
-    if (!batch) {
-      throw notFound(workspace);
-    }
-    return batch;
+    return found(workspace, await this.#file.read(workspace, head.epoch, after, limitBytes));
   }
 
   #end(reason: ServiceError): void {
@@ -195,10 +209,10 @@ export class EmbeddedLog implements EventLog {
     }
   }
 
-  #headOf(workspace: string): Head {
+  #headOf(workspace: string, epoch?: string): Head {
     this.#assertOpen();
-    const head = this.#heads.get(workspace);
-    if (!head) {
+    const head = found(workspace, this.#heads.get(workspace));
+    if (head.epoch !== (epoch ?? head.epoch)) {
       throw notFound(workspace);
     }
     return head;
@@ -209,6 +223,14 @@ function newEpoch(): string {
   return randomInt(36 ** epochDigits)
     .toString(36)
     .padStart(epochDigits, '0');
+}
+
+/** What a log has given; nothing where it was dropped, by then or before. */
+function found<T>(workspace: string, given: T | undefined): T {
+  if (given === undefined) {
+    throw notFound(workspace);
+  }
+  return given;
 }
 
 function notFound(workspace: string): ServiceError {

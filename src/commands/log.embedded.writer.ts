@@ -69,7 +69,7 @@ function openFile(): Database.Database {
   return file.exec(readFileSync(schema, 'utf8'));
 }
 
-const selectLogs = db.prepare<[], LogRow>('SELECT number, workspace, epoch, first, next FROM logs');
+const selectLogs = db.prepare<[], LogRow>('SELECT * FROM logs');
 const selectLog = db.prepare<[number], LogRow>(`${selectLogs.source} WHERE number = ?`);
 const selectNumber = db
   .prepare<[], number>('SELECT coalesce(max(number) + 1, 0) FROM logs')
@@ -81,6 +81,7 @@ const advance = db.prepare(
 const insertRun = db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?)');
 const unname = db.prepare('UPDATE logs SET workspace = NULL, first = next WHERE number = ?');
 const moveFirst = db.prepare('UPDATE logs SET first = ? WHERE number = ?');
+const updateRetention = db.prepare('UPDATE logs SET retention = ? WHERE number = ?');
 const deleteLog = db.prepare('DELETE FROM logs WHERE number = ?');
 const deleteRuns = db.prepare<[{ begin: number; end: number }]>(
   `DELETE FROM runs WHERE key >= :begin AND key < :end AND key + count <= :end
@@ -97,7 +98,7 @@ function createLog({ workspace, epoch, retention }: NewLog): number {
   if (number >= logsMax) {
     throw new Error(`the log in ${folder} takes ${logsMax} workspaces, and no more`);
   }
-  insertLog.run(number, workspace, epoch, JSON.stringify(retention));
+  insertLog.run(number, workspace, epoch, retention);
   return number;
 }
 
@@ -143,6 +144,9 @@ const api = {
     moveFirst.run(first, number);
   }),
   purge: transaction(purge),
+  retain: transaction((number: number, retention: string) => {
+    updateRetention.run(retention, number);
+  }),
   /**
    * Copies the rest of the WAL into the file and has the next commit write it from its start;
    * `false` where a reader is in the way.

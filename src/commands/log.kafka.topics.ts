@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
-import { createTopicsV7, deleteTopicsV6 } from '@platformatic/kafka';
+import {
+  ConfigResourceTypes,
+  createTopicsV7,
+  deleteRecordsV2,
+  deleteTopicsV6,
+  IncrementalAlterConfigOperationTypes,
+  incrementalAlterConfigsV1,
+} from '@platformatic/kafka';
 import { ServiceError } from '../errors.js';
 import { pause } from '../pause.js';
+import type { Retention } from '../retention.js';
 import type { Cluster, Topic } from './log.kafka.cluster.js';
 import { refusalOf, unavailable } from './log.kafka.patience.js';
-import type { Retention } from './log.js';
 
 const MIB = 1024 * 1024;
 
@@ -15,6 +22,15 @@ const MIB = 1024 * 1024;
  */
 export const APPEND_BYTES_MAX = 64 * MIB;
 const BATCH_BYTES_MAX = APPEND_BYTES_MAX + 16 * MIB;
+
+/**
+ * Kafka forgets whole segments, and never the one that is written to. So they are small beside what
+ * is to be kept, if a batch fits in, and not so small that a broker has too many files open.
+ */
+const SEGMENT_BYTES_MAX = 1024 * MIB;
+const SEGMENTS_KEPT = 4;
+const SEGMENT_MS_MIN = 600_000;
+const SEGMENT_MS_MAX = 604_800_000;
 
 /** A broker learns of a new topic some ms after another has answered its creation, or later. */
 const SPREAD_MS = 100;
@@ -66,14 +82,13 @@ export class Topics {
   async create(workspace: string, retention: Retention): Promise<void> {
     const { replicationFactor, minInsyncReplicas, waitMs } = this.#options;
     const name = this.nameOf(workspace);
-    const configs = Object.entries({
+    const configs = configsOf({
       'cleanup.policy': 'delete',
       'max.message.bytes': BATCH_BYTES_MAX,
       'message.timestamp.type': 'CreateTime',
       'min.insync.replicas': minInsyncReplicas,
-      'retention.bytes': retention.maxBytes ?? -1,
-      'retention.ms': retention.maxAgeMs ?? -1,
-    }).map(([key, value]) => ({ name: key, value: String(value) }));
+      ...settingsOf(retention),
+    });
     const made = { name, numPartitions: 1, replicationFactor, assignments: [], configs };
     let id: string | undefined;
     try {
@@ -90,6 +105,26 @@ export class Topics {
       }
     }
     await this.#spread(workspace, id);
+  }
+
+  /** @throws ServiceError `workspace-not-found`, also where the topic is of another epoch. */
+  async retain(workspace: string, epoch: string, retention: Retention): Promise<void> {
+    const { name } = await this.#requireOf(workspace, epoch);
+    const configs = configsOf(settingsOf(retention)).map((config) => ({
+      ...config,
+      configOperation: IncrementalAlterConfigOperationTypes.SET,
+    }));
+    const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: name, configs };
+    await this.#cluster.ask(incrementalAlterConfigsV1.api, [resource], false);
+  }
+
+  /** As `retain`. */
+  async trim(workspace: string, epoch: string, before: number): Promise<void> {
+    const { name, leader } = await this.#requireOf(workspace, epoch);
+    const partitions = [{ partitionIndex: 0, offset: BigInt(before) }];
+    await this.#cluster
+      .link(leader, 'ask')
+      .call(deleteRecordsV2.api, [{ name, partitions }], this.#options.waitMs);
   }
 
   /**
@@ -112,6 +147,16 @@ export class Topics {
     } finally {
       this.forget(workspace);
     }
+  }
+
+  /** By its name of now: what a node remembers may have been deleted and made again by another. */
+  async #requireOf(workspace: string, epoch: string): Promise<Topic> {
+    this.forget(workspace);
+    const topic = await this.require(workspace);
+    if (epochOf(topic) !== epoch) {
+      throw notFound(workspace);
+    }
+    return topic;
   }
 
   /** Asks twice before it says that there is none, as the broker may just not know yet. */
@@ -144,6 +189,23 @@ export class Topics {
       await pause(SPREAD_MS);
     }
   }
+}
+
+/** What a retention is to Kafka. */
+function settingsOf({ maxAgeMs, maxBytes }: Retention): Record<string, number> {
+  const segmentBytes = Math.floor((maxBytes ?? Infinity) / SEGMENTS_KEPT);
+  return {
+    'retention.bytes': maxBytes ?? -1,
+    'retention.ms': maxAgeMs ?? -1,
+    'segment.bytes': Math.min(Math.max(segmentBytes, BATCH_BYTES_MAX), SEGMENT_BYTES_MAX),
+    'segment.ms': Math.min(Math.max(maxAgeMs ?? Infinity, SEGMENT_MS_MIN), SEGMENT_MS_MAX),
+  };
+}
+
+function configsOf(
+  settings: Readonly<Record<string, string | number>>,
+): { name: string; value: string }[] {
+  return Object.entries(settings).map(([name, value]) => ({ name, value: String(value) }));
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServiceError } from '../errors.js';
 import type { Position, Recorded, Sealed } from '../event.js';
+import type { Retention } from '../retention.js';
 import { Cluster, type ClusterOptions, type Topic } from './log.kafka.cluster.js';
 import { fetchOnce, type Found } from './log.kafka.fetch.js';
 import { follow } from './log.kafka.follow.js';
@@ -9,7 +10,7 @@ import { patiently, refusalOf, unavailable } from './log.kafka.patience.js';
 import { Tails } from './log.kafka.tails.js';
 import { epochOf, Topics, type TopicsOptions } from './log.kafka.topics.js';
 import { Writer } from './log.kafka.writer.js';
-import type { Batch, Bounds, EventLog, Retention } from './log.js';
+import type { Batch, Bounds, EventLog } from './log.js';
 
 /**
  * What one fetch takes for a follower that is behind: enough for the projection to keep
@@ -130,6 +131,30 @@ class KafkaLog implements EventLog {
     return this.#inTurn(workspace, () =>
       patiently(this.#waitMs, () => this.#topics.drop(workspace, epoch)),
     );
+  }
+
+  async newest(workspace: string): Promise<Position> {
+    // Kafka tells the size of a log, but not where in it so many bytes begin.
+    return (await this.bounds(workspace)).first;
+  }
+
+  async retain(workspace: string, epoch: string, retention: Retention): Promise<void> {
+    this.#assertOpen();
+    return this.#inTurn(workspace, () =>
+      patiently(this.#waitMs, () => this.#topics.retain(workspace, epoch, retention)),
+    );
+  }
+
+  async trim(workspace: string, epoch: string, before: Position): Promise<number> {
+    this.#assertOpen();
+    return this.#inTurn(workspace, async () => {
+      const { first, next } = await this.bounds(workspace);
+      const begin = Math.min(before, next);
+      if (begin > first) {
+        await patiently(this.#waitMs, () => this.#topics.trim(workspace, epoch, begin));
+      }
+      return Math.max(begin - first, 0);
+    });
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Position, Recorded, Sealed } from '../event.js';
+import type { Retention } from '../retention.js';
 
 /** A run of a log, as it was when it was read. */
 export interface Batch {
@@ -14,12 +15,6 @@ export interface Bounds {
   readonly first: Position;
   /** The position that the next append will get. */
   readonly next: Position;
-}
-
-/** What of a log may be forgotten: nothing, where a bound is absent. */
-export interface Retention {
-  readonly maxAgeMs?: number;
-  readonly maxBytes?: number;
 }
 
 /**
@@ -65,8 +60,26 @@ export interface EventLog {
    */
   seek(workspace: string, time: number): Promise<Position>;
 
+  /**
+   * A position from which on the log holds so many bytes of records at least, and not many more;
+   * its first where it holds fewer. Of a log that forgets by size itself always its first.
+   */
+  newest(workspace: string, bytes: number): Promise<Position>;
+
   /** Makes the log of a workspace; without effect where there is one. */
   create(workspace: string, retention: Retention): Promise<Bounds>;
+
+  /**
+   * Changes what may be forgotten. A back end may do that by itself, when it likes and in pieces as
+   * large as it likes; it never forgets anything else. Another epoch is `workspace-not-found`.
+   */
+  retain(workspace: string, epoch: string, retention: Retention): Promise<void>;
+
+  /**
+   * Forgets the records before a position, or before the head where that comes first: for readers
+   * at once. Tells how many positions those are. Another epoch is `workspace-not-found`.
+   */
+  trim(workspace: string, epoch: string, before: Position): Promise<number>;
 
   /**
    * Deletes it with all its records, if it is of that epoch; without effect where there is none, or

@@ -1,19 +1,13 @@
 import { ServiceError } from '../errors.js';
-import {
-  BEFORE_FIRST,
-  eventOf,
-  type Incarnation,
-  type JsonObject,
-  type Position,
-  type Recorded,
-} from '../event.js';
-import { logger } from '../logger.js';
+import type { Event, Incarnation, JsonObject, Position } from '../event.js';
 import { once } from '../once.js';
-import { pause } from '../pause.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
+import { policyOf, type RetentionConfig, type RetentionPolicy } from '../retention.js';
 import { ownContext, type Context } from './context.js';
+import { Deletions, type Deletion } from './deletions.js';
 import { Histories } from './histories.js';
-import type { EventLog, Retention } from './log.js';
+import { Journal } from './journal.js';
+import type { EventLog } from './log.js';
 import { ownEvent } from './own.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
@@ -23,6 +17,8 @@ export interface WorkspaceConfig {
   redact?: string[];
   /** Payload paths that give way, in this order, where an event is too large. */
   fit?: string[];
+  /** How long, and how much, is kept. */
+  retention?: RetentionConfig;
 }
 
 /** A tenant, as the system workspace tells. */
@@ -67,6 +63,9 @@ const CHANGES = {
   created: 'workspace.created',
   configured: 'workspace.configured',
   deleted: 'workspace.deleted',
+  restored: 'workspace.restored',
+  /** What was deleted cannot be restored any more. */
+  purging: 'workspace.purging',
   /** Nothing is left of an incarnation that was deleted. */
   purged: 'workspace.purged',
 } as const;
@@ -74,14 +73,14 @@ const CHANGES = {
 export interface WorkspacesOptions {
   /** Whether a first emit or subscription makes a workspace that does not exist. */
   readonly autoCreate: boolean;
-  /** Of the log of each workspace; that of the service itself is kept for ever. */
-  readonly retention: Retention;
+  /** Of each workspace that does not say; those of the service itself are kept for ever. */
+  readonly retention: Partial<RetentionPolicy>;
 }
+
+const FOR_EVER: RetentionPolicy = { log: {}, history: {} };
 
 /** Told of a workspace to which something has happened. */
 type Listener = (workspace: Workspace) => void;
-
-const RESTART_MS = 1000;
 
 /**
  * The workspaces, folded from the system workspace: its events are the only record of them. Every
@@ -92,31 +91,31 @@ export class Workspaces {
   readonly #options: WorkspacesOptions;
   readonly #system: Workspace;
   readonly #byId = new Map<string, Workspace>();
-  /** Deleted, and something of them may be left; by epoch. */
-  readonly #deleted = new Map<string, Workspace>();
+  readonly #deletions = new Deletions();
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
-  readonly #changed = new Set<() => void>();
   readonly #createdListeners: Listener[] = [];
   readonly #deletedListeners: Listener[] = [];
+  readonly #purgingListeners: Listener[] = [];
   readonly #historiesListeners: Listener[] = [];
-  readonly #stopping = new AbortController();
-  #folded: Position = BEFORE_FIRST;
-  #following: Promise<void> = Promise.resolve();
+  readonly #journal: Journal;
 
   private constructor(log: EventLog, epoch: string, options: WorkspacesOptions) {
     this.#log = log;
     this.#options = options;
     this.#system = new Workspace(SYSTEM_WORKSPACE, epoch, new Date(0).toISOString(), {});
     this.#byId.set(SYSTEM_WORKSPACE, this.#system);
+    this.#journal = new Journal(log, (event) => {
+      this.#fold(event);
+    });
   }
 
   /** Folds all there is, then follows. */
   static async open(log: EventLog, options: WorkspacesOptions): Promise<Workspaces> {
-    const { epoch } = await log.create(SYSTEM_WORKSPACE, {});
+    const { epoch } = await log.create(SYSTEM_WORKSPACE, FOR_EVER.log);
     const workspaces = new Workspaces(log, epoch, options);
-    workspaces.#following = workspaces.#follow();
-    await workspaces.#catchUp();
+    workspaces.#journal.follow();
+    await workspaces.catchUp();
     return workspaces;
   }
 
@@ -130,8 +129,18 @@ export class Workspaces {
   }
 
   /** What was deleted and of which something may be left. */
-  deleted(): Workspace[] {
-    return [...this.#deleted.values()];
+  deleted(): Deletion[] {
+    return this.#deletions.list();
+  }
+
+  /** Those of them whose grace is over, though they are still there. */
+  overdue(): Workspace[] {
+    return this.#deletions.overdue();
+  }
+
+  /** How long a workspace keeps its events, as it says itself or as the service decides. */
+  retentionOf({ id, config }: Pick<Workspace, 'id' | 'config'>): RetentionPolicy {
+    return isReserved(id) ? FOR_EVER : policyOf(config.retention ?? {}, this.#options.retention);
   }
 
   /**
@@ -141,19 +150,24 @@ export class Workspaces {
    */
   async require(id: string): Promise<Workspace> {
     if (!this.#byId.has(id)) {
-      await this.#catchUp();
+      await this.catchUp();
     }
     const workspace = this.#byId.get(id);
     if (!workspace) {
       throw new ServiceError(
         'workspace-not-found',
-        `There is no workspace ${id}. Make it with PUT /v2/workspaces/${id}.`,
+        `There is no workspace ${id}. ${this.#deletions.remedy(id)}`,
       );
     }
     return workspace;
   }
 
-  /** The workspace, made on the spot where that is allowed. */
+  /**
+   * The workspace, made on the spot where that is allowed.
+   *
+   * @throws ServiceError `workspace-not-found`; `workspace-deleted` where one of that name can be
+   *   restored.
+   */
   async obtain(id: string, context: Context): Promise<Workspace> {
     if (this.#byId.has(id) || !this.#options.autoCreate || isReserved(id)) {
       return this.require(id);
@@ -161,28 +175,76 @@ export class Workspaces {
     return this.#create(id, {}, context);
   }
 
-  /** Makes a workspace, or gives it another configuration. */
+  /**
+   * Makes a workspace, or gives it another configuration.
+   *
+   * @throws ServiceError `workspace-deleted` where one of that name can be restored.
+   */
   async put(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     // A first emit may be making it just now, without this configuration.
     await this.#creating.get(id);
-    await this.#catchUp();
+    await this.catchUp();
     if (!this.#byId.has(id)) {
       return this.#create(id, config, context);
     }
     await this.record(CHANGES.configured, { workspace: id, config: config as JsonObject }, context);
+    const workspace = await this.require(id);
+    await this.#log.retain(id, workspace.epoch, this.retentionOf(workspace).log);
+    return workspace;
+  }
+
+  /**
+   * Deletes a workspace: it is there for nobody any more, and can be restored for so many
+   * milliseconds. With none, its log is gone as well, and soon its history; so is what of a
+   * workspace that was deleted before could still be restored.
+   *
+   * @throws ServiceError `workspace-not-found`
+   */
+  async delete(id: string, context: Context, graceMs: number): Promise<void> {
+    if (!this.#byId.has(id)) {
+      await this.catchUp();
+    }
+    const before = graceMs === 0 ? this.#deletions.restorable(id)?.workspace : undefined;
+    const { epoch } = before ?? (await this.require(id));
+    return once(this.#deleting, `${id} ${graceMs}`, async () => {
+      if (!before) {
+        const purgeAt = new Date(this.#system.acceptedAt() + graceMs).toISOString();
+        await this.record(CHANGES.deleted, { workspace: id, epoch, purgeAt }, context);
+      }
+      if (graceMs === 0) {
+        await this.purge({ id, epoch }, context);
+      }
+    });
+  }
+
+  /**
+   * Brings a deleted workspace back as it was, in its epoch; without effect on one that is not
+   * deleted.
+   *
+   * @throws ServiceError `workspace-not-found` where there is none, or its purge has begun.
+   */
+  async restore(id: string, context: Context): Promise<Workspace> {
+    await this.catchUp();
+    const deletion = this.#deletions.restorable(id);
+    if (deletion) {
+      const { epoch } = deletion.workspace;
+      await this.record(CHANGES.restored, { workspace: id, epoch }, context);
+    }
     return this.require(id);
   }
 
   /**
-   * Deletes a workspace and its log. The event comes first: what a crash in between leaves behind
-   * is purged by the projection, as the history is.
+   * Lets a deleted workspace go for good: its log at once, its history by who projects it, which
+   * also sees to what a crash leaves behind. Of a restore and a purge at the same time, that is
+   * done which the system workspace has first.
    */
-  async delete(id: string, context: Context): Promise<void> {
-    const { epoch } = await this.require(id);
-    return once(this.#deleting, id, async () => {
-      await this.record(CHANGES.deleted, { workspace: id, epoch }, context);
+  async purge({ id, epoch }: Pick<Workspace, 'id' | 'epoch'>, context: Context): Promise<void> {
+    if (!this.#deletions.isPurging(epoch)) {
+      await this.record(CHANGES.purging, { workspace: id, epoch }, context);
+    }
+    if (this.#deletions.isPurging(epoch)) {
       await this.#log.drop(id, epoch);
-    });
+    }
   }
 
   /**
@@ -198,7 +260,7 @@ export class Workspaces {
     await this.record(CHANGES.purged, { workspace: id, epoch }, ownContext(SYSTEM_WORKSPACE));
   }
 
-  /** Tells of each workspace that is made from now on, on this node or another. */
+  /** Tells of each workspace that is made or restored from now on, on this node or another. */
   onCreated(listener: Listener): void {
     this.#createdListeners.push(listener);
   }
@@ -206,6 +268,11 @@ export class Workspaces {
   /** Tells of each workspace that is deleted from now on, on this node or another. */
   onDeleted(listener: Listener): void {
     this.#deletedListeners.push(listener);
+  }
+
+  /** Tells of each workspace of which from now on nothing is to be left. */
+  onPurging(listener: Listener): void {
+    this.#purgingListeners.push(listener);
   }
 
   /** Tells of each step in the rebuild of a history from now on, on this node or another. */
@@ -220,25 +287,29 @@ export class Workspaces {
   async record(type: string, payload: JsonObject, context: Context): Promise<Position> {
     const own = { workspaceId: SYSTEM_WORKSPACE, acceptedAt: this.#system.acceptedAt() };
     const event = ownEvent({ ...own, type, payload }, context);
-    const position = await this.#log.append(SYSTEM_WORKSPACE, [event]);
-    await this.#until(() => this.#folded >= position);
-    return position;
+    return this.#journal.append(event);
   }
 
-  async close(): Promise<void> {
-    this.#stopping.abort();
-    await this.#following;
-    this.#tellChanged();
+  /** Folds what any node has recorded up to now. */
+  catchUp(): Promise<void> {
+    return this.#journal.catchUp();
+  }
+
+  close(): Promise<void> {
+    return this.#journal.close();
   }
 
   /** Two emits at once make one workspace. Of two nodes at once, both events name the same log. */
   #create(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     return once(this.#creating, id, async () => {
-      let { epoch } = await this.#log.create(id, this.#options.retention);
-      if (this.#deleted.has(epoch)) {
+      await this.catchUp();
+      this.#deletions.assertFree(id);
+      const retention = this.retentionOf({ id, config });
+      let { epoch } = await this.#log.create(id, retention.log);
+      if (this.#deletions.isPurging(epoch)) {
         // The old log is still there, with all that is to go.
         await this.#log.drop(id, epoch);
-        ({ epoch } = await this.#log.create(id, this.#options.retention));
+        ({ epoch } = await this.#log.create(id, retention.log));
       }
       const payload = { workspace: id, epoch, config: config as JsonObject };
       await this.record(CHANGES.created, payload, context);
@@ -246,87 +317,52 @@ export class Workspaces {
     });
   }
 
-  /** Folds what any node has recorded up to now. */
-  async #catchUp(): Promise<void> {
-    const { next } = await this.#log.bounds(SYSTEM_WORKSPACE);
-    await this.#until(() => this.#folded >= next - 1);
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        for await (const { records } of this.#log.follow(SYSTEM_WORKSPACE, this.#folded, signal)) {
-          for (const record of records) {
-            this.#fold(record);
-          }
-          this.#tellChanged();
-        }
-      } catch (error) {
-        logger.error({ err: error }, 'cannot follow the system workspace, trying again');
-        await pause(RESTART_MS, signal);
-      }
-    }
-  }
-
-  #fold(record: Recorded): void {
-    this.#folded = record.position;
-    const event = eventOf(record);
-    if (!event) {
-      logger.error(
-        { position: record.position },
-        'the system workspace has a record that is no event',
-      );
-      return;
-    }
+  #fold(event: Event): void {
     const { type, createdAt, payload } = event;
     const id = payload.workspace as string;
     const epoch = payload.epoch as string;
     const known = this.#byId.get(id);
-    if (type === CHANGES.created && !known) {
-      const made = new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig);
-      this.#byId.set(id, made);
-      tell(this.#createdListeners, made);
+    // A node that did not know of a deletion may have taken the log that is left for a new one.
+    if (type === CHANGES.created && !known && !this.#deletions.has(epoch)) {
+      this.#appear(new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig));
     } else if (type === CHANGES.configured && known) {
       known.config = payload.config as WorkspaceConfig;
     } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
-      this.#deleted.set(epoch, known);
+      const { purging } = this.#deletions.add(known, event);
       tell(this.#deletedListeners, known);
+      tell(this.#purgingListeners, purging ? known : undefined);
+    } else if (type === CHANGES.restored && !known) {
+      this.#appear(this.#deletions.restore(epoch));
+    } else if (type === CHANGES.purging) {
+      tell(this.#purgingListeners, this.#deletions.purge(epoch));
     } else if (type === CHANGES.purged) {
-      this.#deleted.delete(epoch);
-    } else if (known?.histories.fold(event) === true) {
-      tell(this.#historiesListeners, known);
+      this.#deletions.purged(epoch);
+    } else {
+      this.#foldHistories(known?.epoch === epoch ? known : this.#deletions.get(epoch), event);
     }
   }
 
-  #tellChanged(): void {
-    for (const look of [...this.#changed]) {
-      look();
+  /** Also of what was deleted: a rebuild goes on, as what is restored is to be whole. */
+  #foldHistories(workspace: Workspace | undefined, event: Event): void {
+    if (workspace?.histories.fold(event) === true) {
+      tell(this.#historiesListeners, workspace);
     }
   }
 
-  /** @throws ServiceError `unavailable` when the node stops before it holds. */
-  async #until(holds: () => boolean): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        if (holds()) {
-          resolve();
-        } else if (this.#stopping.signal.aborted) {
-          reject(new ServiceError('unavailable', 'The node is stopping.'));
-        } else {
-          return;
-        }
-        this.#changed.delete(look);
-      };
-      this.#changed.add(look);
-      look();
-    });
+  #appear(workspace: Workspace | undefined): void {
+    if (workspace) {
+      this.#byId.set(workspace.id, workspace);
+      tell(this.#createdListeners, workspace);
+    }
   }
 }
 
-function tell(listeners: readonly Listener[], workspace: Workspace): void {
-  listeners.forEach((listener) => {
-    listener(workspace);
-  });
+/** Where it is about a workspace at all. */
+function tell(listeners: readonly Listener[], workspace: Workspace | undefined): void {
+  if (workspace) {
+    listeners.forEach((listener) => {
+      listener(workspace);
+    });
+  }
 }

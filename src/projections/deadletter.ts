@@ -1,9 +1,18 @@
-import { ownContext } from '../commands/context.js';
 import type { EventLog } from '../commands/log.js';
-import { ownEvent } from '../commands/own.js';
-import type { Workspaces } from '../commands/workspaces.js';
-import { BEFORE_FIRST, nameOf, Recorded, type Incarnation, type Position } from '../event.js';
+import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import { eventOf, nameOf, Recorded, type Incarnation, type Position } from '../event.js';
+import { instant } from '../instant.js';
 import { logger } from '../logger.js';
+import { forgetLetters } from './deadletter.forget.js';
+import {
+  appendLetters,
+  DEAD_LETTERS,
+  keyOf,
+  LETTER,
+  lettersIn,
+  Parked,
+  type LetterPayload,
+} from './deadletter.log.js';
 import type { EventStore } from './store.js';
 
 /** An event that the store refused for good. */
@@ -22,11 +31,6 @@ export interface Replayed {
   /** Still refused; they stay parked. */
   readonly refused: number;
 }
-
-const LOG = '_deadletters';
-const PARKED = 'deadletter.parked';
-const REPLAYED = 'deadletter.replayed';
-const READ_BYTES = 1024 * 1024;
 
 /**
  * The dead-letter log: what was parked, and what became of it. It is read only when an operator
@@ -48,7 +52,7 @@ export class DeadLetters {
     store: EventStore,
     workspaces: Workspaces,
   ): Promise<DeadLetters> {
-    await log.create(LOG, {});
+    await log.create(DEAD_LETTERS, {});
     return new DeadLetters(log, store, workspaces);
   }
 
@@ -56,33 +60,24 @@ export class DeadLetters {
     const { position, bytes } = record;
     logger.warn({ workspaceId: id, position, reason }, 'the store refused an event');
     const text = Buffer.from(bytes).toString();
-    await this.#append(PARKED, { workspace: id, epoch, position, reason, text });
+    const letter = { workspace: id, epoch, position, reason, text };
+    await appendLetters(this.#log, LETTER.parked, [letter]);
   }
 
   /** The parked ones, oldest first, of one workspace or of all. */
   async list(workspace: string | undefined, limit: number): Promise<DeadLetter[]> {
-    const parked = new Map<string, DeadLetter>();
-    const { next } = await this.#log.bounds(LOG);
-    let after = BEFORE_FIRST;
-    while (after < next - 1) {
-      const { records } = await this.#log.read(LOG, after, READ_BYTES);
-      if (records.length === 0) {
-        break;
-      }
-      for (const { position, event } of records) {
-        after = position;
-        const letter = { ...event.payload, parkedAt: event.createdAt } as unknown as DeadLetter;
-        const key = `${letter.workspace}/${letter.epoch}/${String(letter.position)}`;
-        if (event.type === REPLAYED) {
-          parked.delete(key);
-        } else if (workspace === undefined || letter.workspace === workspace) {
-          parked.set(key, letter);
+    const parked = new Parked<DeadLetter>();
+    for await (const records of lettersIn(this.#log)) {
+      for (const { event } of records) {
+        const letter = { parkedAt: event.createdAt, ...event.payload } as unknown as DeadLetter;
+        if (workspace === undefined || letter.workspace === workspace) {
+          parked.take(event.type, keyOf(letter), letter);
         }
       }
     }
     // What was parked of a workspace that is gone has gone with it.
-    return [...parked.values()]
-      .filter((letter) => this.#workspaces.get(letter.workspace)?.epoch === letter.epoch)
+    return [...parked.letters.values()]
+      .filter((letter) => this.#isHeld(letter, this.#workspaces.get(letter.workspace)))
       .slice(0, limit);
   }
 
@@ -105,23 +100,41 @@ export class DeadLetters {
       // Moved to where it is, the checkpoint makes what was written searchable.
       await this.#store.advance(of, await this.#store.checkpoint(of));
     }
-    for (const { workspace: id, epoch, position } of written) {
-      await this.#append(REPLAYED, { workspace: id, epoch, position });
-    }
+    const done = written.map(({ workspace: id, epoch, position }) => {
+      return { workspace: id, epoch, position };
+    });
+    await appendLetters(this.#log, LETTER.replayed, done);
     return { replayed: written.length, refused: letters.length - written.length };
   }
 
-  async #append(
-    type: string,
-    payload: {
-      workspace: string;
-      epoch: string;
-      position: Position;
-      reason?: string;
-      text?: string;
-    },
-  ): Promise<void> {
-    const own = { workspaceId: LOG, type, payload, acceptedAt: Date.now() };
-    await this.#log.append(LOG, [ownEvent(own, ownContext(LOG))]);
+  /**
+   * Forgets those of workspaces that are gone for good, and those of events that the history would
+   * have forgotten by now. What can be restored is kept.
+   */
+  async forget(): Promise<void> {
+    const bounds = await this.#log.bounds(DEAD_LETTERS);
+    // Only now is every workspace known of which there is a letter.
+    await this.#workspaces.catchUp();
+    const restorable = this.#workspaces.deleted().filter(({ purging }) => !purging);
+    const known = new Map(
+      [...this.#workspaces.list(), ...restorable.map(({ workspace }) => workspace)].map(
+        (workspace) => [workspace.epoch, workspace],
+      ),
+    );
+    await forgetLetters(this.#log, bounds, (letter, parkedAt) =>
+      this.#isHeld({ ...letter, parkedAt }, known.get(letter.epoch)),
+    );
+  }
+
+  /** Whether a letter is of this workspace, and its event within what the history of that keeps. */
+  #isHeld(letter: LetterPayload & { parkedAt: string }, of: Workspace | undefined): boolean {
+    const { workspace, epoch, position, parkedAt, text = '' } = letter;
+    if (of?.id !== workspace || of.epoch !== epoch) {
+      return false;
+    }
+    const { maxAgeMs = Infinity } = this.#workspaces.retentionOf(of).history;
+    const event = eventOf(new Recorded(position, Buffer.from(text)));
+    const acceptedAt = instant(event?.createdAt ?? '') || instant(parkedAt);
+    return acceptedAt >= Date.now() - maxAgeMs;
   }
 }

@@ -68,7 +68,7 @@ export class Projector {
     this.#workspaces.onHistories((workspace) => {
       this.#takeLiving(workspace);
     });
-    this.#workspaces.onDeleted((workspace) => {
+    this.#workspaces.onPurging((workspace) => {
       this.#take(workspace, workspace.history, 'purge');
     });
     this.#shares.onChanged(() => {
@@ -105,8 +105,13 @@ export class Projector {
     for (const workspace of this.#workspaces.list()) {
       this.#takeLiving(workspace);
     }
-    for (const workspace of this.#workspaces.deleted()) {
-      this.#take(workspace, workspace.history, 'purge');
+    // What can still be restored is to be whole then.
+    for (const { workspace, purging } of this.#workspaces.deleted()) {
+      if (purging) {
+        this.#take(workspace, workspace.history, 'purge');
+      } else {
+        this.#takeLiving(workspace);
+      }
     }
   }
 
@@ -216,6 +221,7 @@ export class Projector {
     for (const of of workspace.histories.all) {
       await this.#ends.store.drop(of);
     }
+    await this.#ends.deadLetters.forget();
     await this.#workspaces.purged(workspace);
   }
 }

@@ -83,6 +83,11 @@ class ElasticStore implements EventStore {
     return this.#checkpoints.advance(of, checkpoint);
   }
 
+  /** Elasticsearch acknowledges what is on the disk of every copy. */
+  settle(of: Incarnation): Promise<Position> {
+    return this.#checkpoints.get(of, 0);
+  }
+
   async search({ filter, limit, after, ...query }: SearchQuery): Promise<Page> {
     const { query: translated, exact } = translate(filter);
     const matches = exact ? undefined : compile(filter);

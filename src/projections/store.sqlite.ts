@@ -74,6 +74,10 @@ class SqliteStore implements EventStore {
     return this.#writer.call('advance', nameOf(of), checkpoint);
   }
 
+  settle(of: Incarnation): Promise<Position> {
+    return this.#writer.call('settle', nameOf(of));
+  }
+
   async search(query: SearchQuery): Promise<Page> {
     const page = await this.#ask(query, (crossing) => this.#reader.call('search', crossing));
     const hits = unpacked(page).map((record, index) => ({

@@ -1,12 +1,12 @@
 /** The thread that alone writes the file of the embedded store. */
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, statSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { ServiceError } from '../errors.js';
-import type { Event } from '../event.js';
+import { BEFORE_FIRST, type Event, type Position } from '../event.js';
 import { instant } from '../instant.js';
 import { unpack } from '../slab.js';
 import { serve } from '../thread.js';
@@ -47,6 +47,9 @@ const db = openFile(file, false);
 const insertWorkspace = db.prepare('INSERT INTO workspaces (name) VALUES (?)');
 const selectNumber = db
   .prepare<[string], number>('SELECT number FROM workspaces WHERE name = ?')
+  .pluck();
+const selectCheckpoint = db
+  .prepare<[string], Position>('SELECT position FROM workspaces WHERE name = ?')
   .pluck();
 const updateCheckpoint = db.prepare(
   'UPDATE workspaces SET position = max(position, ?) WHERE number = ?',
@@ -154,6 +157,13 @@ async function purge(): Promise<void> {
   }
 }
 
+/** Commits are not synced one by one; this syncs all so far. */
+function sync(): void {
+  const wal = openSync(`${file}-wal`, 'r');
+  fdatasyncSync(wal);
+  closeSync(wal);
+}
+
 const api = {
   file: () => file,
   write: transaction(
@@ -173,6 +183,11 @@ const api = {
   advance: transaction((workspace: string, position: number): void => {
     updateCheckpoint.run(position, numberOf(workspace));
   }),
+  settle(workspace: string): Position {
+    const position = selectCheckpoint.get(workspace) ?? BEFORE_FIRST;
+    sync();
+    return position;
+  },
   /** Removes some of what is to be trimmed; tells how many events, and 0 when all are gone. */
   trim: transaction((workspace: string, upTo: number): number => {
     const number = numberOf(workspace);
@@ -182,6 +197,8 @@ const api = {
   /** Once it is marked nothing of the workspace is found; in the end all of it is gone. */
   async drop(workspace: string): Promise<void> {
     markDropped(workspace);
+    // The log is told that it is gone, and remembers that through a failure of the power.
+    sync();
     await purge();
   },
   close(): void {

@@ -137,6 +137,12 @@ export interface EventStore {
    */
   advance(of: Incarnation, checkpoint: Position): Promise<void>;
 
+  /**
+   * The checkpoint, once that and all that it vouches for outlive a failure of the power, as what
+   * is in the log does: up to there the log may forget.
+   */
+  settle(of: Incarnation): Promise<Position>;
+
   /** @throws ServiceError `unavailable` when the page is not found in the time that a query has. */
   search(query: SearchQuery): Promise<Page>;
 
@@ -170,7 +176,7 @@ export interface EventStore {
    */
   trim(of: Incarnation, upTo: Position): AsyncIterable<number>;
 
-  /** Forgets an incarnation: its events and its checkpoint. */
+  /** Forgets an incarnation, its events and its checkpoint, so that it stays forgotten. */
   drop(of: Incarnation): Promise<void>;
 
   close(): Promise<void>;

@@ -150,7 +150,7 @@ async function beforeLatest(
 
 /**
  * Where history begins: the oldest event that log or store still hold, or where the next one will
- * stand.
+ * stand. What retention is removing is held in part at most.
  */
 async function oldest(
   workspace: string,
@@ -160,7 +160,8 @@ async function oldest(
   if (bounds.first === 0) {
     return bounds.first;
   }
-  const end = (bounds.first - 1) as Position;
-  const [first] = await store.scan(historyOf(workspace, bounds.epoch), BEFORE_FIRST, end, 1);
+  const of = historyOf(workspace, bounds.epoch);
+  const trimmed = await store.trimmed(of);
+  const [first] = await store.scan(of, trimmed, (bounds.first - 1) as Position, 1);
   return first?.position ?? bounds.first;
 }

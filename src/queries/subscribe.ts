@@ -1,6 +1,7 @@
 import type { Context } from '../commands/context.js';
 import type { EventLog } from '../commands/log.js';
 import type { Workspaces } from '../commands/workspaces.js';
+import { ServiceError } from '../errors.js';
 import type { Position } from '../event.js';
 import type { EventStore } from '../projections/store.js';
 import type { Filter } from './filter.js';
@@ -40,6 +41,10 @@ export class Subscriptions {
     this.#sources = { log, store, historyOf };
     this.#config = config;
     this.#tails = new Tails(this.#sources, config);
+    workspaces.onDeleted(({ id, epoch }) => {
+      // Its log is kept for a while, and so would be who follows it.
+      this.#tails.end(id, epoch, gone(id));
+    });
   }
 
   /**
@@ -57,6 +62,12 @@ export class Subscriptions {
     await this.#workspaces.obtain(workspace, context);
     const tail = await this.#tails.acquire(workspace);
     try {
+      if (!this.#workspaces.get(workspace)) {
+        // It was deleted while its tail was starting, which could not be ended by then.
+        const error = gone(workspace);
+        tail.end(error);
+        throw error;
+      }
       const start = await resolveFrom(from, filter, workspace, this.#sources, left);
       const { next } = await this.#sources.log.bounds(workspace);
       const options = {
@@ -84,4 +95,8 @@ export class Subscriptions {
   close(): void {
     this.#tails.close();
   }
+}
+
+function gone(workspace: string): ServiceError {
+  return new ServiceError('workspace-not-found', `The workspace ${workspace} was deleted.`);
 }

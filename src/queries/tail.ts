@@ -91,6 +91,11 @@ export class Tail {
     const end = (first - 1) as Position;
     const of = historyOf(this.workspace, this.epoch);
     const past = await store.scan(of, position, end, readBytes);
+    // Asked only now, as retention goes on meanwhile: what it has passed may be there in part.
+    const trimmed = Math.min(await store.trimmed(of), end) as Position;
+    if (trimmed > position) {
+      return { records: [], end: trimmed, lostBefore: (trimmed + 1) as Position };
+    }
     if (past.length > 0) {
       return stretch(past, position);
     }
@@ -132,6 +137,11 @@ export class Tail {
   stop(): void {
     clearInterval(this.#idleTimer);
     this.#stopping.abort();
+  }
+
+  /** Ends it for all who are served by it, also if its log goes on. */
+  end(error: ServiceError): void {
+    this.#fail(error);
   }
 
   async #follow(): Promise<void> {

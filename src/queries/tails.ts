@@ -1,3 +1,4 @@
+import type { ServiceError } from '../errors.js';
 import type { Position } from '../event.js';
 import { metrics } from '../metrics.js';
 import { Ring } from './ring.js';
@@ -49,6 +50,14 @@ export class Tails {
       entry.lingering = setTimeout(() => {
         this.#forget(tail.workspace, entry);
       }, LINGER_MS).unref();
+    }
+  }
+
+  /** Ends the tail of a workspace, if there is one of that epoch, for all its users. */
+  end(workspace: string, epoch: string, error: ServiceError): void {
+    const tail = this.#byWorkspace.get(workspace)?.tail;
+    if (tail?.epoch === epoch) {
+      tail.end(error);
     }
   }
 

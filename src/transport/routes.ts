@@ -6,6 +6,7 @@ import type { Service } from '../service.js';
 import * as admin from './admin.js';
 import * as events from './events.js';
 import type { Call } from './call.js';
+import { cleanUp } from './cleanup.js';
 import { checkBody, checkParameters, operations } from './openapi.js';
 import * as rebuild from './rebuild.js';
 import * as search from './search.js';
@@ -28,6 +29,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   startRebuild: rebuild.startRebuild,
   getRebuild: rebuild.getRebuild,
   cancelRebuild: rebuild.cancelRebuild,
+  restoreWorkspace: workspaces.restoreWorkspace,
   metrics: admin.metrics,
   healthcheck: admin.healthcheck,
   readiness: admin.readiness,
@@ -37,6 +39,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   listTails: admin.listTails,
   listDeadLetters: admin.listDeadLetters,
   replayDeadLetters: admin.replayDeadLetters,
+  cleanUp,
 };
 
 /** What the server knows of a request before it is routed. */

@@ -1,14 +1,24 @@
 import type { Context as KoaContext } from 'koa';
+import type { Deletion } from '../commands/deletions.js';
+import { msOf } from '../retention.js';
 import type { Workspace, WorkspaceConfig } from '../commands/workspaces.js';
 import { assertManages, isReserved, roleOf } from '../policy.js';
 import { jsonBody } from './body.js';
 import type { Call } from './call.js';
 
-export function listWorkspaces(ctx: KoaContext, { service, context }: Call): void {
-  const managed = service.workspaces
-    .list()
-    .filter(({ id }) => !isReserved(id) && roleOf(context.caller, id).manage);
-  ctx.body = { workspaces: managed.map(shown) };
+export function listWorkspaces(ctx: KoaContext, { service, context, query }: Call): void {
+  const { workspaces } = service;
+  const manages = ({ id }: Workspace): boolean =>
+    !isReserved(id) && roleOf(context.caller, id).manage;
+  ctx.body = {
+    workspaces:
+      query.deleted === true
+        ? workspaces
+            .deleted()
+            .filter(({ workspace, purging }) => !purging && manages(workspace))
+            .map(shownDeleted)
+        : workspaces.list().filter(manages).map(shown),
+  };
 }
 
 export async function getWorkspace(
@@ -32,11 +42,24 @@ export async function putWorkspace(
 
 export async function deleteWorkspace(
   ctx: KoaContext,
+  { service, context, workspace, query }: Call,
+): Promise<void> {
+  assertManages(context.caller, workspace);
+  const { grace = service.config.deleteGraceHours } = query as { grace?: number };
+  await service.workspaces.delete(workspace, context, msOf(grace));
+  ctx.status = 204;
+}
+
+export async function restoreWorkspace(
+  ctx: KoaContext,
   { service, context, workspace }: Call,
 ): Promise<void> {
   assertManages(context.caller, workspace);
-  await service.workspaces.delete(workspace, context);
-  ctx.status = 204;
+  ctx.body = shown(await service.workspaces.restore(workspace, context));
+}
+
+function shownDeleted({ workspace, deletedAt, purgeAt }: Deletion): Record<string, unknown> {
+  return { ...shown(workspace), deletedAt, purgeAt };
 }
 
 function shown({ id, epoch, createdAt, config }: Workspace): Record<string, unknown> {

@@ -3,7 +3,7 @@ import { mock } from 'node:test';
 import { Emitter, type EmitResult } from '../../src/commands/emit.js';
 import type { EventLog } from '../../src/commands/log.js';
 import { Workspaces } from '../../src/commands/workspaces.js';
-import { type JsonObject, type Position } from '../../src/event.js';
+import type { JsonObject } from '../../src/event.js';
 import {
   AUTO_CREATE,
   CONTEXT,
@@ -12,7 +12,7 @@ import {
   withMethods,
   type BackEnds,
 } from '../support/backends.js';
-import { range, readAll } from './sealed.js';
+import { range, readAll, trimLog } from './sealed.js';
 
 const CONFIG = { eventBytesMax: 2000, idempotencyWindow: 50_000 };
 const WORKSPACE = 'w';
@@ -110,7 +110,7 @@ describe('Emitting after a restart', () => {
 
   it('goes on where the log has forgotten everything', async () => {
     await emit(emitterOn(), 'a', 'b');
-    await backEnds.log.trim(WORKSPACE, 2 as Position);
+    await trimLog(backEnds.log, WORKSPACE, 2);
     await restart();
     assert.deepEqual(await emit(emitterOn(), 'a'), [{ id: 'a', position: 2 }]);
   });
@@ -118,7 +118,7 @@ describe('Emitting after a restart', () => {
   it('records an id that a deleted workspace of the same name had', async () => {
     const emitter = emitterOn();
     await emit(emitter, 'a', 'b');
-    await workspaces.delete(WORKSPACE, CONTEXT);
+    await workspaces.delete(WORKSPACE, CONTEXT, 0);
     assert.deepEqual(await emit(emitter, 'b'), [{ id: 'b', position: 0 }]);
   });
 
@@ -135,7 +135,7 @@ describe('Emitting after a restart', () => {
     });
     const waiting = emitter.emit(WORKSPACE, [draft('b')], CONTEXT);
     await gate.reached;
-    await workspaces.delete(WORKSPACE, CONTEXT);
+    await workspaces.delete(WORKSPACE, CONTEXT, 0);
     const { epoch: again } = await workspaces.put(WORKSPACE, {}, CONTEXT);
     gate.open();
     assert.deepEqual(await waiting, { epoch: again, results: [{ id: 'b', position: 0 }] });

@@ -141,8 +141,11 @@ describe('The histories of a workspace', () => {
       const one = await open();
       const { history } = await one.put('gone', {}, CONTEXT);
       await recordStep(one, HISTORY.rebuilding, { ...history, generation: 1 });
-      await one.delete('gone', CONTEXT);
-      const [deleted] = (await open()).deleted().filter(({ id }) => id === 'gone');
+      await one.delete('gone', CONTEXT, 0);
+      const [deleted] = (await open())
+        .deleted()
+        .map(({ workspace }) => workspace)
+        .filter(({ id }) => id === 'gone');
       assert.deepEqual(
         deleted?.histories.all.map(({ generation }) => generation),
         [0, 1],

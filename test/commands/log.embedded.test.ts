@@ -13,7 +13,7 @@ import type { EmbeddedLogOptions } from '../../src/commands/log.embedded.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import type { Batch } from '../../src/commands/log.js';
 import { logContract } from '../contract/log.contract.js';
-import { numbered, numbersOf, range, readAll, sealed, sealedBytes } from './sealed.js';
+import { numbered, numbersOf, range, readAll, sealed, sealedBytes, trimLog } from './sealed.js';
 
 const MIB = 1024 * 1024;
 
@@ -26,7 +26,6 @@ logContract('embedded', async () => {
   const log = await openEmbeddedLog(folder);
   return {
     log,
-    trim: (workspace, before) => log.trim(workspace, before),
     dispose: async () => {
       await log.close();
       rmSync(folder, { recursive: true });
@@ -71,7 +70,7 @@ describe('the embedded log, beyond what every log promises', () => {
       await log.append('w', numbered(0, 3));
       await log.create('empty', {});
       await log.append('w', numbered(3, 5));
-      await log.trim('w', 1 as Position);
+      await trimLog(log, 'w', 1);
       await log.close();
 
       const again = await open();
@@ -79,6 +78,21 @@ describe('the embedded log, beyond what every log promises', () => {
       assert.deepEqual(numbersOf(await readAll(again, 'w')), range(1, 5));
       assert.equal((await again.bounds('empty')).next, 0);
       assert.equal(await again.append('w', [sealed(5)]), 5);
+    });
+
+    it('tells what of each log may be forgotten, as it was last told itself', async () => {
+      const log = await open();
+      const { epoch } = await log.create('w', { maxAgeMs: 5 });
+      const told = (): unknown =>
+        inFile((file) => file.prepare('SELECT retention FROM logs').pluck().get());
+      assert.equal(told(), '{"maxAgeMs":5}');
+      await log.retain('w', epoch, { maxBytes: 7 });
+      assert.equal(told(), '{"maxBytes":7}');
+      await log.close();
+      const again = await open();
+      await again.retain('w', epoch, { maxBytes: 7 });
+      await again.retain('w', epoch, {});
+      assert.equal(told(), '{}');
     });
 
     it('is opened by one at a time, of this process or another', async () => {
@@ -145,9 +159,35 @@ describe('the embedded log, beyond what every log promises', () => {
     assert.equal((await log.bounds('w')).next, held);
     assert.equal((await readAll(log, 'w')).length, held);
 
-    await log.trim('w', held as Position);
+    await trimLog(log, 'w', held);
     assert.equal(await log.append('w', large), held);
     assert.equal((await next).value.records.length, 3);
+  });
+
+  it('tells where so many bytes begin as exactly as its rows are, however many', async () => {
+    const log = await open();
+    await log.create('other', {});
+    await log.create('w', {});
+    await log.append('other', numbered(0, 5));
+    const size = 10;
+    for (const n of range(0, 2500)) {
+      void log.append('w', [sealedBytes(Buffer.alloc(size))]);
+      if (n % 3 === 0) {
+        // On its own, so that there are rows enough for more than one look.
+        await log.append('other', [sealed(n)]);
+      }
+    }
+    const { next } = await log.bounds('w');
+    const newest = (records: number): Promise<number> => log.newest('w', size * records);
+    for (const records of [1, 100, 2400, 2499]) {
+      const over = next - (await newest(records)) - records;
+      assert.ok(over >= 0 && over < 3, `${over} more than ${records}`);
+    }
+    await trimLog(log, 'w', 1000);
+    assert.equal(await newest(1500), 1000);
+    assert.equal(await newest(9999), 1000);
+    await trimLog(log, 'w', next);
+    assert.equal(await newest(1), next);
   });
 
   it('does not keep records in memory without bound while the disk is slow', async () => {

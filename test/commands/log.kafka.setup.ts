@@ -38,23 +38,6 @@ export async function administer(work: (admin: Admin) => Promise<void>): Promise
   }
 }
 
-/** Has Kafka forget what is before a position, as its retention does. */
-export async function trim(topic: string, before: Position): Promise<void> {
-  await administer(async (admin) => {
-    const partitions = [{ partition: 0, offset: String(before) }];
-    try {
-      // Only what has been asked about is known where to delete.
-      await admin.fetchTopicOffsets(topic);
-      await admin.deleteTopicRecords({ topic, partitions });
-    } catch (error) {
-      // A topic that was dropped meanwhile holds nothing any more.
-      if ((await admin.listTopics()).includes(topic)) {
-        throw error;
-      }
-    }
-  });
-}
-
 /** Removes the topics of a log. */
 export async function wipe({ topicPrefix }: KafkaLogOptions): Promise<void> {
   await administer(async (admin) => {

@@ -3,17 +3,18 @@ import kafkajs, { CompressionTypes, type KafkaMessage, type Message } from 'kafk
 import { openKafkaLog } from '../../src/commands/log.kafka.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { logContract } from '../contract/log.contract.js';
-import { dropLog, numbered, numbersOf, positionsOf, range, readAll, sealed } from './sealed.js';
-import { sealedBytes } from './sealed.js';
 import {
-  administer,
-  follower,
-  kafka,
-  logOptions,
-  trim,
-  wipe,
-  withKafkaLogs,
-} from './log.kafka.setup.js';
+  dropLog,
+  numbered,
+  numbersOf,
+  positionsOf,
+  range,
+  readAll,
+  sealed,
+  sealedBytes,
+  trimLog,
+} from './sealed.js';
+import { administer, follower, kafka, logOptions, wipe, withKafkaLogs } from './log.kafka.setup.js';
 import { until } from '../until.js';
 
 const MIB = 1024 * 1024;
@@ -23,7 +24,6 @@ logContract('Kafka', async () => {
   const log = await openKafkaLog(options);
   return {
     log,
-    trim: (workspace, before) => trim(options.topicPrefix + workspace, before),
     dispose: async () => {
       await log.close();
       await wipe(options);
@@ -98,7 +98,7 @@ describe('the Kafka log, beyond what every log promises', () => {
     for (const n of range(10, 20)) {
       await log.append('w', [sealed(n)]);
     }
-    await trim(topic, 15 as Position);
+    await trimLog(log, 'w', 15);
     const { value } = await slow.next();
     assert.deepEqual([value!.first, numbersOf([...value!.records])], [15, range(15, 20)]);
   });
@@ -142,8 +142,8 @@ describe('the Kafka log, beyond what every log promises', () => {
 
   it('makes topics as it was told to, which lose nothing unless they should', async () => {
     const log = await open({ topicPrefix });
-    await log.create('w', {});
-    await log.create('w-2', { maxAgeMs: 3_600_000, maxBytes: 10 * MIB });
+    const { epoch } = await log.create('w', {});
+    await log.create('w-2', { maxAgeMs: 3_600_000, maxBytes: 1024 * MIB });
     await log.create('_system', {});
     const configOf = async (name: string): Promise<Record<string, string>> => {
       let config: Record<string, string> = {};
@@ -163,7 +163,25 @@ describe('the Kafka log, beyond what every log promises', () => {
     assert.equal(config['cleanup.policy'], 'delete');
     const bounded = await configOf('w-2');
     assert.equal(bounded['retention.ms'], '3600000');
-    assert.equal(bounded['retention.bytes'], String(10 * MIB));
+    assert.equal(bounded['retention.bytes'], String(1024 * MIB));
+    // Whole segments are forgotten: so these are no longer than what is to be kept, and smaller.
+    assert.equal(bounded['segment.ms'], '3600000');
+    assert.equal(bounded['segment.bytes'], String(256 * MIB));
+
+    await log.retain('w', epoch, { maxAgeMs: 5000, maxBytes: MIB });
+    const changed = await configOf('w');
+    const kept = ['retention.ms', 'retention.bytes', 'segment.ms', 'segment.bytes'] as const;
+    assert.deepEqual(
+      kept.map((name) => changed[name]),
+      ['5000', String(MIB), '600000', String(80 * MIB)],
+    );
+    await log.retain('w', epoch, {});
+    const again = await configOf('w');
+    assert.deepEqual(
+      kept.map((name) => again[name]),
+      kept.map((name) => config[name]),
+    );
+    assert.equal(again['min.insync.replicas'], '1');
   });
 
   it('names the setting where there are fewer brokers than it wants', async () => {

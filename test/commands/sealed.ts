@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
-import { BEFORE_FIRST, type Event, type Recorded, type Sealed } from '../../src/event.js';
+import {
+  BEFORE_FIRST,
+  type Event,
+  type Position,
+  type Recorded,
+  type Sealed,
+} from '../../src/event.js';
 
 /** What one read takes. */
 const readBytes = 1024 * 1024;
@@ -46,6 +52,12 @@ export function range(from: number, to: number): number[] {
 export async function dropLog(log: EventLog, workspace: string): Promise<void> {
   const { epoch } = await log.bounds(workspace);
   await log.drop(workspace, epoch);
+}
+
+/** Has the log forget the records of a workspace before a position, whichever there is. */
+export async function trimLog(log: EventLog, workspace: string, before: number): Promise<void> {
+  const { epoch } = await log.bounds(workspace);
+  await log.trim(workspace, epoch, before as Position);
 }
 
 export async function readAll(log: EventLog, workspace: string): Promise<Recorded[]> {

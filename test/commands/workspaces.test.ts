@@ -1,47 +1,24 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
-import { eventOf, type Position } from '../../src/event.js';
-import { Workspaces, type Workspace } from '../../src/commands/workspaces.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
+import type { Position } from '../../src/event.js';
 import { until } from '../until.js';
-import { CONTEXT, Gate, withBackEnds, withMethods } from '../support/backends.js';
-import { range, readAll, sealed, sealedBytes } from './sealed.js';
+import { CONTEXT, withMethods } from '../support/backends.js';
+import { MISSING, shown, withFolds, type Folds } from './folds.js';
+import { range, readAll, sealedBytes } from './sealed.js';
+
+const HOUR_MS = 3_600_000;
 
 describe('Workspaces', () => {
   let log: EventLog;
   let workspaces: Workspaces;
-  let opened: Workspaces[];
   let id: string;
+  let open: Folds['open'];
+  let told: Folds['told'];
 
-  withBackEnds((backEnds) => {
-    ({ log } = backEnds);
+  withFolds((folds) => {
+    ({ log, workspaces, id, open, told } = folds);
   });
-
-  beforeEach(async () => {
-    id = `w-${randomUUID()}`;
-    opened = [];
-    workspaces = await open();
-  });
-
-  afterEach(() => Promise.all(opened.map((each) => each.close())));
-
-  /** As another node would: each folds for itself. */
-  const open = async (on: EventLog = log, autoCreate = true): Promise<Workspaces> => {
-    const own = await Workspaces.open(on, { autoCreate, retention: {} });
-    opened.push(own);
-    return own;
-  };
-  const told = async (): Promise<string[]> =>
-    (await readAll(log, '_system'))
-      .flatMap((record) => eventOf(record) ?? [])
-      .filter(({ payload }) => payload.workspace === id)
-      .map(({ type }) => type);
-  const shown = ({ epoch, createdAt, config }: Workspace): unknown => ({
-    epoch,
-    createdAt,
-    config,
-  });
-  const missing = { code: 'workspace-not-found' };
 
   it('begin with that of the service', async () => {
     const system = await workspaces.require('_system');
@@ -112,10 +89,10 @@ describe('Workspaces', () => {
     });
 
     it('makes none with a name of the service, and none where that is not allowed', async () => {
-      const strict = await open(log, false);
-      await assert.rejects(workspaces.obtain(`_${id}`, CONTEXT), missing);
-      await assert.rejects(strict.obtain(id, CONTEXT), missing);
-      await assert.rejects(strict.require(id), missing);
+      const strict = await open(log, { autoCreate: false });
+      await assert.rejects(workspaces.obtain(`_${id}`, CONTEXT), MISSING);
+      await assert.rejects(strict.obtain(id, CONTEXT), MISSING);
+      await assert.rejects(strict.require(id), MISSING);
       assert.deepEqual(await told(), []);
     });
 
@@ -134,71 +111,31 @@ describe('Workspaces', () => {
     });
   });
 
-  describe('delete', () => {
-    it('takes the workspace and its log, and says so first', async () => {
-      await workspaces.put(id, {}, CONTEXT);
-      await workspaces.delete(id, CONTEXT);
-      assert.equal(workspaces.get(id), undefined);
-      await assert.rejects(log.bounds(id), missing);
-      await assert.rejects(workspaces.delete(id, CONTEXT), missing);
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+  it('keep what they say themselves, and otherwise what the service decides', async () => {
+    const own = await open(log, {
+      retention: { log: { maxAgeMs: HOUR_MS }, history: { maxAgeMs: 9 * HOUR_MS } },
     });
-
-    it('is done once for all who ask at once', async () => {
-      await workspaces.put(id, {}, CONTEXT);
-      await Promise.all(range(0, 5).map(() => workspaces.delete(id, CONTEXT)));
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+    const retained: unknown[] = [];
+    const spying = await open(
+      withMethods(log, {
+        retain: (workspace, epoch, retention) => {
+          retained.push([workspace, epoch, retention]);
+          return log.retain(workspace, epoch, retention);
+        },
+      }),
+    );
+    const silent = await own.put(id, {}, CONTEXT);
+    assert.deepEqual(own.retentionOf(silent), {
+      log: { maxAgeMs: HOUR_MS },
+      history: { maxAgeMs: 9 * HOUR_MS },
     });
-
-    it('makes way for another of the same name, in another epoch', async () => {
-      const first = await workspaces.put(id, { description: 'old' }, CONTEXT);
-      await workspaces.delete(id, CONTEXT);
-      const second = await workspaces.obtain(id, CONTEXT);
-      assert.notEqual(second, first);
-      assert.notEqual(second.epoch, first.epoch);
-      assert.deepEqual(second.config, {});
-    });
-
-    it('does not take the log of one that is made again before it is done', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      const gate = new Gate();
-      const own = await open(
-        withMethods(log, {
-          drop: async (workspace, of) => {
-            await (workspace === id ? gate.pass() : undefined);
-            await log.drop(workspace, of);
-          },
-        }),
-      );
-      const deleting = own.delete(id, CONTEXT);
-      await gate.reached;
-      const making = own.obtain(id, CONTEXT);
-      const configuring = own.put(id, {}, CONTEXT);
-      gate.open();
-      await deleting;
-      const again = await making;
-      assert.equal(await configuring, again);
-      assert.notEqual(again.epoch, epoch);
-      assert.equal((await log.bounds(id)).epoch, again.epoch);
-    });
-
-    it('that failed to drop the log leaves nothing to one that is made again', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      await log.append(id, [sealed(1)]);
-      let failures = 1;
-      const own = await open(
-        withMethods(log, {
-          drop: (workspace, of) =>
-            workspace === id && failures-- > 0
-              ? Promise.reject(new Error('no drop'))
-              : log.drop(workspace, of),
-        }),
-      );
-      await assert.rejects(own.delete(id, CONTEXT), /no drop/);
-      const made = await own.obtain(id, CONTEXT);
-      assert.notEqual(made.epoch, epoch);
-      assert.deepEqual(await readAll(log, id), []);
-    });
+    const retention = { log: { hours: null, bytes: 7 }, history: { hours: 1 / 3600 } };
+    const { epoch } = await spying.put(id, { retention }, CONTEXT);
+    const said = { log: { maxBytes: 7 }, history: { maxAgeMs: 1000 } };
+    await until('it is known', () => own.get(id)?.config.retention);
+    assert.deepEqual(own.retentionOf(await own.require(id)), said);
+    assert.deepEqual(retained, [[id, epoch, said.log]]);
+    assert.deepEqual(own.retentionOf(await own.require('_system')), { log: {}, history: {} });
   });
 
   describe('the fold', () => {
@@ -206,7 +143,7 @@ describe('Workspaces', () => {
       const kept = await workspaces.put(id, {}, CONTEXT);
       await workspaces.put(id, { fit: ['payload.a'] }, CONTEXT);
       await workspaces.put(`${id}-2`, {}, CONTEXT);
-      await workspaces.delete(`${id}-2`, CONTEXT);
+      await workspaces.delete(`${id}-2`, CONTEXT, 0);
       const again = await open();
       assert.deepEqual(shown(await again.require(id)), shown(kept));
       assert.equal(again.get(`${id}-2`), undefined);
@@ -218,7 +155,7 @@ describe('Workspaces', () => {
       const made = await other.put(id, { description: 'd' }, CONTEXT);
       const seen = await until('the other node knows it', () => workspaces.get(id));
       assert.deepEqual(shown(seen), shown(made));
-      await other.delete(id, CONTEXT);
+      await other.delete(id, CONTEXT, 0);
       await until('the other node has forgotten it', () => !workspaces.get(id));
     });
 
@@ -249,7 +186,7 @@ describe('Workspaces', () => {
 
   describe('of several nodes', () => {
     it('know at once what another has made', async () => {
-      const other = await open(log, false);
+      const other = await open(log, { autoCreate: false });
       for (const n of range(0, 20)) {
         const made = await workspaces.put(`${id}-${n}`, {}, CONTEXT);
         assert.equal((await other.require(`${id}-${n}`)).epoch, made.epoch);
@@ -264,27 +201,6 @@ describe('Workspaces', () => {
         assert.deepEqual([epoch, config], [made.epoch, { description: 'd' }]);
       }
     });
-  });
-
-  it('know what is left of those that were deleted, until it is purged', async () => {
-    const left = (of: Workspaces): string[] =>
-      of
-        .deleted()
-        .filter((each) => each.id === id)
-        .map(({ epoch }) => epoch);
-    const first = await workspaces.put(id, {}, CONTEXT);
-    await workspaces.delete(id, CONTEXT);
-    const second = await workspaces.put(id, {}, CONTEXT);
-    await workspaces.delete(id, CONTEXT);
-    const other = await open();
-    for (const each of [workspaces, other]) {
-      assert.deepEqual(left(each), [first.epoch, second.epoch]);
-    }
-    await workspaces.purged(first);
-    assert.deepEqual(left(workspaces), [second.epoch]);
-    await until('the other node knows', () => left(other).length === 1);
-    await other.purged(second);
-    assert.deepEqual(left(await open()), []);
   });
 
   it('tell, when the node stops, whoever waits for them', async () => {
@@ -317,14 +233,6 @@ describe('Workspaces', () => {
       await workspaces.put(`${id}-2`, {}, CONTEXT);
       await workspaces.put(`${id}-2`, { description: 'd' }, CONTEXT);
       assert.deepEqual(created, [`${id}-2`]);
-    });
-
-    it('is told of every deletion', async () => {
-      const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      const deleted: unknown[] = [];
-      workspaces.onDeleted((of) => deleted.push([of.id, of.epoch]));
-      await workspaces.delete(id, CONTEXT);
-      assert.deepEqual(deleted, [[id, epoch]]);
     });
   });
 

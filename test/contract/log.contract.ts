@@ -12,6 +12,7 @@ import {
   readAll,
   sealed,
   sealedBytes,
+  trimLog,
 } from '../commands/sealed.js';
 import { followContract } from './log.follow.contract.js';
 
@@ -20,8 +21,6 @@ const MIB = 1024 * 1024;
 /** A log that is empty or not: a test makes workspaces of its own. */
 export interface LogUnderTest {
   readonly log: EventLog;
-  /** Has the log forget the records before a position, as its retention would. */
-  readonly trim: (workspace: string, before: Position) => Promise<void>;
   /** Closes the log, if that has not been done, and removes what is left. */
   readonly dispose: () => Promise<void>;
 }
@@ -144,7 +143,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
           await log.append(workspace, numbered(2 * n, 2 * n + 2));
         }
         const oldest = (await readAll(log, workspace))[5]!;
-        await subject.trim(workspace, oldest.position);
+        await trimLog(log, workspace, oldest.position);
         const { records, first } = await log.read(workspace, 0 as Position, MIB);
         assert.equal(first, oldest.position);
         assert.deepEqual(numbersOf(records), range(5, 20));
@@ -154,7 +153,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       it('gives nothing where nothing is held any more, and later what comes', async () => {
         await log.append(workspace, numbered(0, 3));
         const { next } = await log.bounds(workspace);
-        await subject.trim(workspace, next);
+        await trimLog(log, workspace, next);
         assert.deepEqual(await log.read(workspace, BEFORE_FIRST, MIB), {
           records: [],
           first: next,
@@ -217,12 +216,99 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
           );
         }
         const { position: oldest } = (await readAll(log, workspace))[5]!;
-        await subject.trim(workspace, oldest);
+        await trimLog(log, workspace, oldest);
         // One further back would be told that it has lost something.
         for (const time of [0, 11, 12]) {
           assert.equal(await log.seek(workspace, time), oldest - 1);
         }
         assert.deepEqual(await seek(13), range(6, 18));
+      });
+    });
+
+    describe('newest', () => {
+      it('leaves so many bytes behind it at least, and all where there are fewer', async () => {
+        const held = async (): Promise<number[]> =>
+          (await readAll(log, workspace)).map(({ bytes }) => bytes.byteLength);
+        assert.equal(await log.newest(workspace, 1), 0);
+        for (const n of range(0, 30)) {
+          await log.append(
+            workspace,
+            range(0, 3).map(() => sealedBytes(randomBytes(100 * n + 1))),
+          );
+        }
+        await trimLog(log, workspace, 10);
+        const { first } = await log.bounds(workspace);
+        const sizes = await held();
+        const all = sum(sizes);
+        for (const bytes of [1, 5000, all / 2, all - 1, all, all + 1]) {
+          const begin = await log.newest(workspace, bytes);
+          const left = sum(sizes.slice(begin - first));
+          assert.ok(left >= bytes || begin === first, `${left} bytes after ${begin}`);
+        }
+      });
+    });
+
+    describe('trim', () => {
+      it('forgets what is before a position, once, and tells how much that is', async () => {
+        const { epoch } = await log.bounds(workspace);
+        await log.append(workspace, numbered(0, 10));
+        assert.equal(await log.trim(workspace, epoch, 4 as Position), 4);
+        assert.equal(await log.trim(workspace, epoch, 4 as Position), 0);
+        assert.equal(await log.trim(workspace, epoch, 1 as Position), 0);
+        assert.equal(await log.trim(workspace, epoch, 6 as Position), 2);
+        assert.deepEqual(numbersOf(await readAll(log, workspace)), range(6, 10));
+      });
+
+      it('goes no further than the head, wherever it is told to', async () => {
+        const { epoch } = await log.bounds(workspace);
+        await log.append(workspace, numbered(0, 3));
+        assert.equal(await log.trim(workspace, epoch, 99 as Position), 3);
+        await log.append(workspace, [sealed(3)]);
+        assert.deepEqual(numbersOf(await readAll(log, workspace)), [3]);
+      });
+
+      it('forgets nothing of a workspace that was made again', async () => {
+        const { epoch } = await log.bounds(workspace);
+        await log.append(workspace, numbered(0, 3));
+        await dropLog(log, workspace);
+        await log.create(workspace, {});
+        await log.append(workspace, numbered(0, 5));
+        const late = log.trim(workspace, epoch, 3 as Position);
+        await assert.rejects(late, { code: 'workspace-not-found' });
+        assert.deepEqual(numbersOf(await readAll(log, workspace)), range(0, 5));
+      });
+
+      it('loses nothing of what is appended meanwhile', async () => {
+        const { epoch } = await log.bounds(workspace);
+        const appends = range(0, 50).map((n) => log.append(workspace, [sealed(n)]));
+        const trims = range(0, 10).map((n) => log.trim(workspace, epoch, (2 * n) as Position));
+        await Promise.all([...appends, ...trims]);
+        const { first } = await log.bounds(workspace);
+        assert.deepEqual(numbersOf(await readAll(log, workspace)), range(first, 50));
+      });
+    });
+
+    describe('retain', () => {
+      it('lets nothing go that is to be kept', async () => {
+        const { epoch } = await log.bounds(workspace);
+        const now = Date.now();
+        await log.append(
+          workspace,
+          range(0, 5).map((n) => sealed(n, now)),
+        );
+        for (const retention of [{ maxAgeMs: 3_600_000, maxBytes: MIB }, { maxBytes: MIB }, {}]) {
+          await log.retain(workspace, epoch, retention);
+          assert.deepEqual(numbersOf(await readAll(log, workspace)), range(0, 5));
+        }
+      });
+
+      it('does not change a workspace that was made again', async () => {
+        const { epoch } = await log.bounds(workspace);
+        await dropLog(log, workspace);
+        await log.create(workspace, {});
+        await assert.rejects(log.retain(workspace, epoch, { maxAgeMs: 1 }), {
+          code: 'workspace-not-found',
+        });
       });
     });
 
@@ -279,7 +365,10 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       it('that is dropped while it is being trimmed is gone', async () => {
         await log.append(workspace, numbered(0, 100));
         const { epoch } = await log.bounds(workspace);
-        await Promise.all([subject.trim(workspace, 50 as Position), log.drop(workspace, epoch)]);
+        const trimming = log.trim(workspace, epoch, 50 as Position).catch((error: unknown) => {
+          assert.equal((error as ServiceError).code, 'workspace-not-found');
+        });
+        await Promise.all([trimming, log.drop(workspace, epoch)]);
         await log.create(workspace, {});
         assert.equal(await log.append(workspace, [sealed(0)]), 0);
         assert.deepEqual(numbersOf(await readAll(log, workspace)), [0]);
@@ -309,6 +398,10 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
   });
 }
 
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
 async function everyCallFails(log: EventLog, workspace: string, code: string): Promise<void> {
   const { signal } = new AbortController();
   const follow = log.follow(workspace, BEFORE_FIRST, signal)[Symbol.asyncIterator]();
@@ -318,5 +411,8 @@ async function everyCallFails(log: EventLog, workspace: string, code: string): P
     assert.rejects(follow.next(), { code }),
     assert.rejects(log.bounds(workspace), { code }),
     assert.rejects(log.seek(workspace, 0), { code }),
+    assert.rejects(log.newest(workspace, 1), { code }),
+    assert.rejects(log.retain(workspace, 'abcdefgh', {}), { code }),
+    assert.rejects(log.trim(workspace, 'abcdefgh', 1 as Position), { code }),
   ]);
 }

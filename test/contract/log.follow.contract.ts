@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import type { Batch, EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Position, type Recorded } from '../../src/event.js';
-import { numbered, numbersOf, positionsOf, range, sealed } from '../commands/sealed.js';
+import { numbered, numbersOf, positionsOf, range, sealed, trimLog } from '../commands/sealed.js';
 
 interface Subject {
   readonly log: EventLog;
   readonly workspace: string;
-  readonly trim: (workspace: string, before: Position) => Promise<void>;
 }
 
 /** What every back end of the log promises to those who follow it. */
@@ -95,7 +94,7 @@ export function followContract(current: () => Subject): void {
       for (const n of range(0, 6)) {
         positions.push(await log.append(workspace, [sealed(n)]));
       }
-      await current().trim(workspace, positions[4]!);
+      await trimLog(log, workspace, positions[4]!);
       const { value } = (await follow().next()) as IteratorYieldResult<Batch>;
       assert.equal(value.first, positions[4]);
       assert.deepEqual(numbersOf(value.records), [4, 5]);

@@ -135,6 +135,13 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         }
       });
 
+      it('settles where it is, also before it was first moved', async () => {
+        assert.equal(await store.settle(workspace), BEFORE_FIRST);
+        await write(recordedRange(0, 3));
+        await store.advance(workspace, 2 as Position);
+        assert.equal(await store.settle(workspace), 2);
+      });
+
       it('is moved for many workspaces at once', async () => {
         const many = range(0, 50).map(() => incarnation());
         await Promise.all(

@@ -69,7 +69,11 @@ describe('a node that is killed while workspaces come and go', () => {
   const put = (workspace: string, config = {}): Promise<Reply> =>
     request(workspaceUrl(workspace), { method: 'PUT', json: config });
   const remove = (workspace: string): Promise<Reply> =>
+    request(`${workspaceUrl(workspace)}?grace=0`, { method: 'DELETE' });
+  const withdraw = (workspace: string): Promise<Reply> =>
     request(workspaceUrl(workspace), { method: 'DELETE' });
+  const restore = (workspace: string): Promise<Reply> =>
+    request(`${workspaceUrl(workspace)}/restore`, { method: 'POST' });
 
   /** Gives the last position, and how many of the events the service took for known ones. */
   async function emitAll(workspace: string): Promise<{ last: string; duplicates: number }> {
@@ -114,12 +118,7 @@ describe('a node that is killed while workspaces come and go', () => {
     it(`has deleted each whole, or not at all: kill ${kill}`, async function () {
       this.timeout(30_000);
       const names = named('deleted', kill);
-      const before = new Map<string, string>();
-      for (const name of names.flatMap((one) => [one, `${one}-rehearsed`])) {
-        // Most of them are deleted while they are being historized.
-        await emit(node.url, name, DRAFTS);
-        before.set(name, (await request(workspaceUrl(name))).body.epoch as string);
-      }
+      const before = await lived(names);
       const answers = await killDuring(names, remove);
       for (const [index, name] of names.entries()) {
         const { status, body } = await request(workspaceUrl(name));
@@ -136,6 +135,34 @@ describe('a node that is killed while workspaces come and go', () => {
         }
       }
     });
+
+    it(`has deleted each, or not, and brings each back whole: kill ${kill}`, async function () {
+      this.timeout(30_000);
+      const names = named('withdrawn', kill);
+      const before = await lived(names);
+      const answers = await killDuring(names, withdraw);
+      for (const [index, name] of names.entries()) {
+        const { status } = await request(workspaceUrl(name));
+        assert.ok(!answers[index] || status === 404, `${name} is back, SEED=${number}`);
+        const { body } = await restore(name);
+        assert.equal(body.epoch, before.get(name), `SEED=${number}`);
+        assert.equal((await readLog(node.url, name)).length, EVENTS);
+        const found = await searchAll(node.url, name, (await emitAll(name)).last);
+        assert.equal(found.length, EVENTS);
+        await remove(`${name}-rehearsed`);
+      }
+    });
+  }
+
+  /** Fills workspaces, also those for the rehearsal; gives their epochs. */
+  async function lived(names: readonly string[]): Promise<Map<string, string>> {
+    const epochs = new Map<string, string>();
+    for (const name of names.flatMap((one) => [one, `${one}-rehearsed`])) {
+      // Most of them are deleted while they are being historized.
+      await emit(node.url, name, DRAFTS);
+      epochs.set(name, (await request(workspaceUrl(name))).body.epoch as string);
+    }
+    return epochs;
   }
 
   /** A new workspace has no event, not even of one of its name before: ids are free. */

@@ -74,7 +74,7 @@ describe('two nodes', function () {
 
   it('take nothing into what the other has deleted', async () => {
     for (const name of names.slice(0, 10)) {
-      assert.equal((await workspaceAt(one.url, name, 'DELETE')).status, 204);
+      assert.equal((await workspaceAt(one.url, `${name}?grace=0`, 'DELETE')).status, 204);
       const { status, body } = await emit(two.url, name, [DRAFT]);
       assert.deepEqual([status, body.code], [404, 'workspace-not-found']);
       await until('the other knows', async () => {

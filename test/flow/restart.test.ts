@@ -93,7 +93,8 @@ describe('a node that is started on the data of one before', function () {
 
   describe('and whose workspace is made again', () => {
     before(async () => {
-      assert.equal((await request(workspaceUrl(), { method: 'DELETE' })).status, 204);
+      const deleted = await request(`${workspaceUrl()}?grace=0`, { method: 'DELETE' });
+      assert.equal(deleted.status, 204);
       await request(workspaceUrl(), { method: 'PUT', json: {} });
     });
 

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Workspaces } from '../../src/commands/workspaces.js';
+import type { EventLog } from '../../src/commands/log.js';
+import { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, Recorded, type Position } from '../../src/event.js';
 import { DeadLetters, type DeadLetter } from '../../src/projections/deadletter.js';
 import type { EventStore } from '../../src/projections/store.js';
-import { range } from '../commands/sealed.js';
-import { CONTEXT, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
+import { range, readAll } from '../commands/sealed.js';
+import {
+  AUTO_CREATE,
+  CONTEXT,
+  Gate,
+  withMethods,
+  withWorkspaces,
+  type BackEnds,
+} from '../support/backends.js';
 import { incarnation, recorded } from './recorded.js';
 
 const END = Number.MAX_SAFE_INTEGER as Position;
@@ -94,9 +102,110 @@ describe('Dead letters', () => {
     assert.deepEqual(await listed(), [1]);
   });
 
+  describe('that are not wanted any more', () => {
+    beforeEach(async () => {
+      // Those of the tests before.
+      await deadLetters.forget();
+    });
+
+    /** All that is written of the letters of this test, also where they are listed no more. */
+    const written = async (): Promise<string[]> =>
+      (await readAll(backEnds.log, '_deadletters'))
+        .map(({ event: { type, payload } }) => ({ type, letter: payload as unknown as DeadLetter }))
+        .filter(({ letter }) => letter.workspace.startsWith(workspace))
+        .map(({ type, letter: { workspace: of, position } }) => {
+          return `${type} ${of === workspace ? '' : 'other '}${position}`;
+        });
+    const old = (position: number, hoursAgo: number): Recorded =>
+      recorded(position, { createdAt: new Date(Date.now() - hoursAgo * 3_600_000).toISOString() });
+
+    it('are forgotten with their workspace, when that cannot be restored any more', async () => {
+      const other = `${workspace}-2`;
+      const { epoch: otherEpoch } = await workspaces.put(other, {}, CONTEXT);
+      await park(1, 2);
+      await parkOf(other, otherEpoch, [3, 4]);
+      await deadLetters.replay(workspace, 1);
+      await deadLetters.replay(other, 1);
+      await workspaces.delete(workspace, CONTEXT, 3_600_000);
+      assert.deepEqual(await listed(), []);
+      await deadLetters.forget();
+      await workspaces.restore(workspace, CONTEXT);
+      assert.deepEqual(await listed(), [2]);
+      await workspaces.delete(workspace, CONTEXT, 0);
+      assert.ok((await written()).includes('deadletter.parked 1'));
+
+      const [before] = await deadLetters.list(other, 10);
+      await deadLetters.forget();
+      assert.deepEqual(await written(), ['deadletter.kept other 4']);
+      assert.deepEqual(await deadLetters.list(other, 10), [before]);
+      await deadLetters.forget();
+      assert.deepEqual(await deadLetters.replay(other, 10), { replayed: 1, refused: 0 });
+      assert.deepEqual(await listed(other), []);
+    });
+
+    it('are those that the history would have forgotten, by when they were accepted', async () => {
+      await workspaces.put(workspace, { retention: { history: { hours: 5 } } }, CONTEXT);
+      const of = backEnds.historyOf(workspace, epoch);
+      for (const hoursAgo of [9, 4, 6, 1]) {
+        await deadLetters.park(of, old(hoursAgo, hoursAgo), 'too large');
+      }
+      const torn = new Recorded(7 as Position, Buffer.from('{"id":"e7","createdAt":'));
+      await deadLetters.park(of, torn, 'no event');
+      assert.deepEqual(await listed(), [4, 1, 7]);
+      await deadLetters.forget();
+      assert.deepEqual(await listed(), [4, 1, 7]);
+      assert.equal((await written()).length, 3);
+    });
+
+    it('are forgotten also where that was cut short before, and nothing comes back', async () => {
+      await park(1, 2);
+      await workspaces.delete(workspace, CONTEXT, 0);
+      ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
+      await park(5, 6);
+      let failures = 1;
+      const log = withMethods<EventLog>(backEnds.log, {
+        trim: (...args) =>
+          failures-- > 0
+            ? Promise.reject(new Error('the log does not answer'))
+            : backEnds.log.trim(...args),
+      });
+      const failing = await DeadLetters.open(log, backEnds.store, workspaces);
+      await assert.rejects(failing.forget(), /does not answer/);
+      assert.deepEqual(await listed(), [5, 6]);
+      assert.deepEqual(await deadLetters.replay(workspace, 1), { replayed: 1, refused: 0 });
+      assert.deepEqual(await listed(), [6]);
+      await failing.forget();
+      assert.deepEqual(await written(), ['deadletter.kept 6']);
+      assert.deepEqual(await listed(), [6]);
+    });
+
+    it('are none of a workspace that this node does not know yet', async () => {
+      const gate = new Gate();
+      const held = withMethods<EventLog>(backEnds.log, {
+        follow: async function* (...args) {
+          for await (const batch of backEnds.log.follow(...args)) {
+            yield batch;
+            await (args[0] === '_system' ? gate.pass() : undefined);
+          }
+        },
+      });
+      const behind = await Workspaces.open(held, AUTO_CREATE);
+      const other = `${workspace}-2`;
+      const { epoch: otherEpoch } = await workspaces.put(other, {}, CONTEXT);
+      await parkOf(other, otherEpoch, [3]);
+      const theirs = await DeadLetters.open(backEnds.log, backEnds.store, behind);
+      const forgetting = theirs.forget();
+      assert.equal(behind.get(other), undefined);
+      gate.open();
+      await forgetting;
+      assert.deepEqual(await listed(other), [3]);
+      await behind.close();
+    });
+  });
+
   it('go with their workspace, and not to another of the same name', async () => {
     await park(1);
-    await workspaces.delete(workspace, CONTEXT);
+    await workspaces.delete(workspace, CONTEXT, 0);
     assert.deepEqual(await listed(), []);
     ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
     assert.deepEqual(await listed(), []);

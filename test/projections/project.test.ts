@@ -22,6 +22,7 @@ import {
   range,
   sealed,
   sealedBytes,
+  trimLog,
 } from '../commands/sealed.js';
 import { CONTEXT, Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
@@ -233,7 +234,7 @@ describe('The projection', () => {
     const lost = async (): Promise<number> => (await metrics.unhistorized.get()).values[0]!.value;
     const before = await lost();
     await append(0, 10);
-    await backEnds.log.trim(workspace, 4 as Position);
+    await trimLog(backEnds.log, workspace, 4);
     start();
     await historized(9);
     assert.deepEqual(numbersOf(await history()), range(4, 10));
@@ -254,7 +255,7 @@ describe('The projection', () => {
       start();
       await append(0, 5);
       await historized(4);
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       await purged(of);
     });
 
@@ -264,7 +265,7 @@ describe('The projection', () => {
       start();
       await historized(4);
       await projector.stop();
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       assert.equal((await left(of)).length, 5);
       start({ drop: failing(1, (dropped) => backEnds.store.drop(dropped)) });
       await purged(of);
@@ -291,7 +292,7 @@ describe('The projection', () => {
       });
       await append(0, 5);
       await gate.reached;
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       await workspaces.put(workspace, {}, CONTEXT);
       await append(100, 103);
       await historized(2);
@@ -386,7 +387,7 @@ describe('The projection', () => {
 
     it('but not of a workspace that is gone', async () => {
       const gate = await startHeld();
-      await workspaces.delete(workspace, CONTEXT);
+      await workspaces.delete(workspace, CONTEXT, 0);
       const { next } = await backEnds.log.bounds('_system');
       await historized(next - 1, '_system');
       assert.equal((await projector.lag()).events, 0);

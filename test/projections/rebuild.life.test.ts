@@ -135,12 +135,14 @@ describe('A history that is being rebuilt', () => {
       all.map(({ generation }) => generation),
       [1, 2, 0],
     );
-    await site.workspaces.delete(site.workspace.id, CONTEXT);
+    await site.workspaces.delete(site.workspace.id, CONTEXT, 0);
     const end = performance.now() + 200;
     await until('it would be purged', () => drops > 0 || performance.now() >= end);
     assert.equal(drops, 0, 'what is being written now would stay');
     gate.open();
-    await until('it is purged', () => !site.workspaces.deleted().includes(site.workspace));
+    await until('it is purged', () =>
+      site.workspaces.deleted().every(({ workspace }) => workspace !== site.workspace),
+    );
     for (const of of all) {
       assert.deepEqual(await site.held(of), [], nameOf(of));
       assert.equal(await site.backEnds.store.checkpoint(of), BEFORE_FIRST);

@@ -27,7 +27,8 @@ describe('What a history is rebuilt from', () => {
     await backEnds.log.append(workspace, numbered(0, EVENTS));
   });
 
-  const forget = (before: number): Promise<void> => backEnds.log.trim(old.id, before as Position);
+  const forget = (before: number): Promise<number> =>
+    backEnds.log.trim(old.id, old.epoch, before as Position);
   /** All there is after a position, up to another; each stretch is held to the one before. */
   const walk = async (
     after: number,

@@ -60,7 +60,7 @@ describe('A rebuild', () => {
   it('has from the old history what the log has forgotten, and the rest from the log', async () => {
     // Of what the log still has, the old history lacks some; of what it has not, nothing is kept.
     await site.historized(1000, (n) => n % 10 === 3 && (n > 400 || n === 393));
-    await site.backEnds.log.trim(site.workspace.id, 395 as Position);
+    await site.backEnds.log.trim(site.workspace.id, site.workspace.epoch, 395 as Position);
     site.start();
     await site.rebuild(1);
     assert.deepEqual(
@@ -71,7 +71,7 @@ describe('A rebuild', () => {
 
   it('comes to the end also where the log has forgotten what was not to be kept', async () => {
     await site.historized(10, (n) => n >= 8);
-    await site.backEnds.log.trim(site.workspace.id, 10 as Position);
+    await site.backEnds.log.trim(site.workspace.id, site.workspace.epoch, 10 as Position);
     const lost = async (): Promise<number> => (await metrics.unhistorized.get()).values[0]!.value;
     const before = await lost();
     site.start();

@@ -5,8 +5,8 @@ import { BEFORE_FIRST, type Json, type Position } from '../../src/event.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { resolveFrom, type From, type Start } from '../../src/queries/from.js';
-import { dropLog, numbered, range, sealed } from '../commands/sealed.js';
-import { withBackEnds, type BackEnds } from '../support/backends.js';
+import { dropLog, numbered, range, sealed, trimLog } from '../commands/sealed.js';
+import { withBackEnds, withMethods, type BackEnds } from '../support/backends.js';
 import { historize } from './history.js';
 
 describe('Where a subscription begins', () => {
@@ -30,7 +30,7 @@ describe('Where a subscription begins', () => {
   });
   const append = (from_: number, to: number): Promise<Position> =>
     backEnds.log.append(workspace, numbered(from_, to));
-  const trim = (before: number): Promise<void> => backEnds.log.trim(workspace, before as Position);
+  const trim = (before: number): Promise<void> => trimLog(backEnds.log, workspace, before);
 
   it('is the head for who wants what comes now, and before all for who wants all', async () => {
     assert.deepEqual(await from('now'), { position: BEFORE_FIRST });
@@ -124,6 +124,32 @@ describe('Where a subscription begins', () => {
       for (const position of range(-1, 10)) {
         assert.deepEqual(await from(cursor(position)), { position });
       }
+    });
+
+    it('in what retention has passed is before what is kept, also while that goes on', async () => {
+      await append(0, 10);
+      await historize(backEnds, workspace, 9);
+      await trim(8);
+      const of = backEnds.historyOf(workspace, epoch);
+      for await (const removed of backEnds.store.trim(of, 4 as Position)) {
+        assert.equal(removed, 5);
+      }
+      assert.deepEqual(await from(cursor(3)), { position: 4, lost: 'expired' });
+      assert.deepEqual(await from(cursor(4)), { position: 4 });
+      // Of what is told to go, some may still be there.
+      const trimming = withMethods(backEnds.store, {
+        trimmed: () => Promise.resolve(6 as Position),
+      });
+      const ends = { ...backEnds, store: trimming };
+      assert.deepEqual(await resolveFrom(cursor(5), EVERYTHING, workspace, ends), {
+        position: 6,
+        lost: 'expired',
+      });
+      for await (const removed of backEnds.store.trim(of, 9 as Position)) {
+        assert.equal(removed, 5);
+      }
+      assert.deepEqual(await from(cursor(5)), { position: 7, lost: 'expired' });
+      assert.deepEqual(await from(cursor(7)), { position: 7 });
     });
 
     it('older than all history is before the begin of that', async () => {

@@ -39,7 +39,7 @@ describe('A history that is rebuilt while it is queried', () => {
   });
 
   afterEach(() =>
-    Promise.all([...others, workspace].map(({ id }) => workspaces.delete(id, CONTEXT))),
+    Promise.all([...others, workspace].map(({ id }) => workspaces.delete(id, CONTEXT, 0))),
   );
 
   /** Fills its history, of which all events have happened at one time. */
@@ -167,7 +167,7 @@ describe('A history that is rebuilt while it is queried', () => {
   it('is what a subscriber reads who wants what the log has forgotten', async () => {
     const records = range(0, EVENTS).map((position) => recorded(position));
     await backEnds.log.append(workspace.id, records);
-    await backEnds.log.trim(workspace.id, (EVENTS - 5) as Position);
+    await backEnds.log.trim(workspace.id, workspace.epoch, (EVENTS - 5) as Position);
     const sources = {
       ...backEnds,
       historyOf: (id: string, epoch: string) => workspaces.historyOf(id, epoch),

@@ -224,7 +224,7 @@ describe('A search', () => {
     await emit(0, 5);
     await historize(backEnds, workspace, 4);
     const old = cursorAt(2);
-    await workspaces.delete(workspace, CONTEXT);
+    await workspaces.delete(workspace, CONTEXT, 0);
     await assert.rejects(find(), { code: 'workspace-not-found' });
     ({ epoch } = await workspaces.put(workspace, {}, CONTEXT));
     assert.deepEqual((await find()).events, []);

@@ -8,7 +8,7 @@ import { BEFORE_FIRST, type Json, type Position, type Sealed } from '../../src/e
 import { parseFilter } from '../../src/queries/filter.js';
 import { Subscription } from '../../src/queries/subscription.js';
 import { Tails } from '../../src/queries/tails.js';
-import { range, sealed } from '../commands/sealed.js';
+import { range, sealed, trimLog } from '../commands/sealed.js';
 import { withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -134,7 +134,7 @@ describe('Subscriptions', () => {
     await backEnds.log.append(workspace, events(0, EARLIER));
     await historize(backEnds, workspace, historized);
     if (trimmed) {
-      await backEnds.log.trim(workspace, (historized + 1) as Position);
+      await trimLog(backEnds.log, workspace, historized + 1);
     }
     const tails = new Tails(backEnds, { ...sizes, positionSeconds: 3600 });
     closing.push(tails);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
-import { dropLog, range, sealed } from '../commands/sealed.js';
+import { dropLog, range, sealed, trimLog } from '../commands/sealed.js';
 import { Gate, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -79,7 +79,7 @@ describe('A subscription', () => {
   it('says where events are lost, in the midst of what it delivers', async () => {
     await stage.append(0, 30);
     await historize(backEnds, stage.workspace, 9);
-    await backEnds.log.trim(stage.workspace, 20 as Position);
+    await trimLog(backEnds.log, stage.workspace, 20);
     const subscription = stage.subscribe(4);
     const running = subscription.run();
     await stage.received(15);
@@ -95,7 +95,7 @@ describe('A subscription', () => {
 
   it('goes on where neither log nor history hold anything', async () => {
     await stage.append(0, 30);
-    await backEnds.log.trim(stage.workspace, 30 as Position);
+    await trimLog(backEnds.log, stage.workspace, 30);
     const subscription = stage.subscribe(4);
     const running = subscription.run();
     await stage.live();

@@ -6,7 +6,7 @@ import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { parseFilter } from '../../src/queries/filter.js';
 import { Ring } from '../../src/queries/ring.js';
 import { Tail, type Stretch } from '../../src/queries/tail.js';
-import { dropLog, numbered, positionsOf, range, sealed } from '../commands/sealed.js';
+import { dropLog, numbered, positionsOf, range, sealed, trimLog } from '../commands/sealed.js';
 import { withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -57,7 +57,7 @@ describe('A tail', () => {
   const append = async (from: number, to: number): Promise<void> => {
     await backEnds.log.append(workspace, numbered(from, to));
   };
-  const trim = (before: number): Promise<void> => backEnds.log.trim(workspace, before as Position);
+  const trim = (before: number): Promise<void> => trimLog(backEnds.log, workspace, before);
   /** All that a reader gets who goes from a position to the head. */
   const walk = async (tail: Tail, from: number): Promise<number[]> => {
     const positions: number[] = [];
@@ -141,6 +141,46 @@ describe('A tail', () => {
       const lost = { records: [], end: 4, lostBefore: 5 };
       assert.deepEqual(shown(await tail.after(BEFORE_FIRST)), lost);
       assert.deepEqual(shown(await tail.after(3 as Position)), lost);
+    });
+
+    it('says what the history has been trimmed of, and goes on after it', async () => {
+      await append(0, 40);
+      const { epoch } = await backEnds.log.bounds(workspace);
+      const of = backEnds.historyOf(workspace, epoch);
+      await historize(backEnds, workspace, 39);
+      await trim(30);
+      const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
+      for await (const removed of backEnds.store.trim(of, 9 as Position)) {
+        assert.equal(removed, 10);
+      }
+      const lost = { records: [], end: 9, lostBefore: 10 };
+      assert.deepEqual(shown(await tail.after(BEFORE_FIRST)), lost);
+      assert.deepEqual(shown(await tail.after(8 as Position)), lost);
+      const kept = await tail.after(9 as Position);
+      assert.deepEqual(shown(kept), { records: range(10, 30), end: 29 });
+      // What the log still has is not lost, whatever the history has been trimmed of.
+      for await (const removed of backEnds.store.trim(of, 34 as Position)) {
+        assert.equal(removed, 25);
+      }
+      const rest = { records: range(30, 40), end: 39 };
+      assert.deepEqual(shown(await tail.after(29 as Position)), rest);
+      const all = { records: [], end: 29, lostBefore: 30 };
+      assert.deepEqual(shown(await tail.after(12 as Position)), all);
+    });
+
+    it('serves nothing of what is being trimmed, as some of it may be gone', async () => {
+      await append(0, 20);
+      await historize(backEnds, workspace, 19);
+      await trim(20);
+      const store = withMethods(backEnds.store, {
+        trimmed: () => Promise.resolve(4 as Position),
+      });
+      const bounds = await backEnds.log.bounds(workspace);
+      const ring = new Ring(() => 0);
+      const tail = new Tail(workspace, bounds, { ...backEnds, store }, CONFIG, ring);
+      const lost = { records: [], end: 4, lostBefore: 5 };
+      assert.deepEqual(shown(await tail.after(2 as Position)), lost);
+      tail.stop();
     });
 
     it('has lost nothing that was never to be kept', async () => {

@@ -100,6 +100,11 @@ export function assertFrameDescribed(frame: unknown): void {
   valid(`asyncapi.yaml#/components/schemas/${op}`, frame, op);
 }
 
+/** Fails where a line is none that a cleanup answers with. */
+export function assertLineDescribed(line: unknown): void {
+  valid('openapi.yaml#/components/schemas/CleanupLine', line, 'a line of a cleanup');
+}
+
 const operations = asyncapi.operations as Readonly<
   Record<string, { messages: readonly { $ref: string }[] }>
 >;

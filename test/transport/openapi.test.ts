@@ -100,9 +100,18 @@ const WALK: Record<string, readonly ((url: string) => Promise<Reply>)[]> = {
     (url) => request(`${url}/v2/workspaces/walk/rebuild`, { method: 'DELETE' }),
     (url) => request(`${url}/v2/workspaces/nobody/rebuild`, { method: 'DELETE' }),
   ],
+  cleanUp: [
+    (url) => request(`${url}/sys/cleanup?dryRun=true`, { method: 'POST' }),
+    (url) => request(`${url}/sys/cleanup?workspace=nobody`, { method: 'POST' }),
+  ],
   deleteWorkspace: [
     (url) => request(`${url}/v2/workspaces/walk`, { method: 'DELETE' }),
     (url) => request(`${url}/v2/workspaces/nobody`, { method: 'DELETE' }),
+  ],
+  restoreWorkspace: [
+    (url) => request(`${url}/v2/workspaces?deleted=true`),
+    (url) => request(`${url}/v2/workspaces/walk/restore`, { method: 'POST' }),
+    (url) => request(`${url}/v2/workspaces/nobody/restore`, { method: 'POST' }),
   ],
 };
 

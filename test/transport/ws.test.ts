@@ -192,7 +192,7 @@ describe('A WebSocket', () => {
       const { body } = await emit(node.url, workspace, drafts(0, 2));
       const before = body.results[1].position as string;
       const { subscription } = await socket.ask({ op: 'subscribe' });
-      await request(`${node.url}/v2/workspaces/${workspace}`, { method: 'DELETE' });
+      await request(`${node.url}/v2/workspaces/${workspace}?grace=0`, { method: 'DELETE' });
       const ended = await socket.until('it has ended', ({ op }) => op === 'ended');
       assert.equal(ended.subscription, subscription);
       assert.equal(ended.code, 'workspace-not-found');
