@@ -339,12 +339,14 @@ export class Workspaces {
     } else if (type === CHANGES.purged) {
       this.#deletions.purged(epoch);
     } else {
-      this.#foldHistories(known?.epoch === epoch ? known : this.#deletions.get(epoch), event);
+      this.#foldHistories(known, event);
     }
   }
 
   /** Also of what was deleted: a rebuild goes on, as what is restored is to be whole. */
-  #foldHistories(workspace: Workspace | undefined, event: Event): void {
+  #foldHistories(known: Workspace | undefined, event: Event): void {
+    const epoch = event.payload.epoch as string;
+    const workspace = known?.epoch === epoch ? known : this.#deletions.get(epoch);
     if (workspace?.histories.fold(event) === true) {
       tell(this.#historiesListeners, workspace);
     }

@@ -47,6 +47,9 @@ export function tokensOf(event: Event, { leaves, paths }: Contents): string[] {
   const tokens = Array.from(paths, (path) => token(says.exists, path));
   addText('id', event.id, tokens);
   addText('type', event.type, tokens);
+  // What others have written to Kafka may not say.
+  const { workspaceId = '' } = event as Partial<Event>;
+  addText('workspaceId', workspaceId, tokens);
   for (const { path, value } of leaves) {
     if (typeof value === 'string') {
       addText(path, value, tokens);

@@ -148,7 +148,7 @@ describe('The faults of what was sent', () => {
 
   it('name what is too much, and what is allowed', () => {
     assert.deepEqual(found({ fitt: [] }), [
-      { path: 'fitt', message: 'is not known here; known: description, redact, fit' },
+      { path: 'fitt', message: 'is not known here; known: description, redact, fit, retention' },
     ]);
     const level = schema('openapi.yaml', 'Logging');
     assert.equal(level({ level: 'loud' }), false);

@@ -93,6 +93,7 @@ const condition: fc.Arbitrary<JsonObject> = fc.oneof(
   },
   field('payload', fc.oneof(short, operators)),
   field('id', onText(['e0', 'e1', 'e12'])),
+  field('workspaceId', onText(['w1', 'w', 'w2'])),
   { weight: 2, arbitrary: field('type', onText(types)) },
   field('source.userId', onText(users)),
   field('source.ip', fc.oneof(short, operators)),

@@ -92,7 +92,7 @@ describe('The JSON Schema of a filter', () => {
       '{"$or":{}}',
       '{"$nor":[{}]}',
       '{"source":"a"}',
-      '{"workspaceId":"w1"}',
+      '{"workspace":"w1"}',
       '{"type":{}}',
       '{"type":{"regex":"a"}}',
       '{"payload.a":[["x"]]}',
