@@ -38,6 +38,10 @@ interface Stats {
   readonly max: number | null;
 }
 
+interface Percentiles {
+  readonly values: readonly { readonly key: number; readonly value: number | null }[];
+}
+
 /**
  * How to work out a metric; `undefined` where Elasticsearch cannot.
  *
@@ -107,24 +111,12 @@ function percentiles(
   percents: readonly number[],
   name: string,
 ): Reckoning {
+  const asked = { percents: [...percents], keyed: false, tdigest: { compression } };
   return {
-    aggs: source
-      ? {
-          [name]: {
-            percentiles: {
-              ...source.field,
-              percents: [...percents],
-              keyed: false,
-              tdigest: { compression },
-            },
-          },
-        }
-      : {},
+    aggs: source ? { [name]: ofSource(source, 'percentiles', asked) } : {},
     // They come back sorted.
     valueOf: (bucket) => {
-      const { values = [] } = (bucket[name] ?? {}) as {
-        values?: readonly { key: number; value: number | null }[];
-      };
+      const values = (answerOf(bucket[name]) as Percentiles | undefined)?.values ?? [];
       return percents.map((percent) => values.find(({ key }) => key === percent)?.value ?? null);
     },
     bound: { rank },
@@ -136,21 +128,27 @@ function statistic(
   sources: readonly Source[],
   name: string,
 ): Reckoning {
-  const names = sources.map((_, at) => `${name}.${at}`);
-  const aggs = sources.map(({ field, of }) => {
-    const stats = { stats: field };
-    return of ? { filter: { terms: { of: [...of] } }, aggs: { stats } } : stats;
-  });
+  const aggs = sources.map((source, at) => [`${name}.${at}`, ofSource(source, 'stats')] as const);
   return {
-    aggs: Object.fromEntries(aggs.map((agg, at) => [names[at]!, agg])),
+    aggs: Object.fromEntries(aggs),
     valueOf: (bucket) => {
-      const all = names
-        .map((each) => bucket[each] as Stats | { stats: Stats } | undefined)
-        .map((found) => (found && 'stats' in found ? found.stats : found))
-        .filter((found) => found !== undefined && found.count > 0) as Stats[];
-      return valueOf(what, all);
+      const all = aggs.map(([each]) => answerOf(bucket[each]) as Stats | undefined);
+      return valueOf(
+        what,
+        all.filter((stats) => stats !== undefined && stats.count > 0) as Stats[],
+      );
     },
   };
+}
+
+/** What is computed of the numbers of a source, and of no others in its column. */
+function ofSource({ field, of }: Source, what: string, more: JsonObject = {}): JsonObject {
+  const aggregation = { [what]: { ...field, ...more } };
+  return of ? { filter: { terms: { of: [...of] } }, aggs: { own: aggregation } } : aggregation;
+}
+
+function answerOf(answer: unknown): unknown {
+  return typeof answer === 'object' && answer !== null && 'own' in answer ? answer.own : answer;
 }
 
 function valueOf(what: 'sum' | 'avg' | 'min' | 'max', all: readonly Stats[]): number | null {

@@ -8,6 +8,8 @@ export interface Asked {
   /** Method and path, as `POST /_bulk`. */
   readonly what: string;
   readonly body: string;
+  /** Resolves when it was answered, or who asked has gone. */
+  readonly ended: Promise<unknown>;
 }
 
 export interface Told {
@@ -20,7 +22,7 @@ export interface Proxy {
   /** All requests that came so far. */
   readonly asked: Asked[];
   /** Answers in place of Elasticsearch; what it does not answer goes on to the real one. */
-  answer: (asked: Asked) => Told | undefined;
+  answer: (asked: Asked) => Told | 'silence' | undefined;
   readonly close: () => void;
 }
 
@@ -30,9 +32,14 @@ export async function openProxy(): Promise<Proxy> {
   const server = createServer((request, response) => {
     void (async () => {
       const body = await text(request);
-      const asked = { what: `${request.method!} ${request.url!.split('?')[0]!}`, body };
+      const what = `${request.method!} ${request.url!.split('?')[0]!}`;
+      const asked = { what, body, ended: once(response, 'close') };
       proxy.asked.push(asked);
-      const { status, body: told } = proxy.answer(asked) ?? (await forward(request, body));
+      const answer = proxy.answer(asked);
+      if (answer === 'silence') {
+        return;
+      }
+      const { status, body: told } = answer ?? (await forward(request, body));
       response.writeHead(status, {
         'x-elastic-product': 'Elasticsearch',
         'content-type': 'application/json',

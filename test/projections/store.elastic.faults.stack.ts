@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.js';
-import type { EventStore } from '../../src/projections/store.js';
+import type { AggregateQuery, EventStore } from '../../src/projections/store.js';
+import { parseFilter } from '../../src/queries/filter.js';
 import { positionsOf, range } from '../commands/sealed.js';
+import { until } from '../until.js';
 import { elasticsearch, newPrefix, openStore, removeIndices } from './elastic.js';
 import { openProxy, type Asked, type Proxy, type Told } from './elastic.proxy.js';
-import { END, newest } from './newest.js';
+import { END, newest, newestQuery } from './newest.js';
 import { incarnation, recorded, recordedRange, written } from './recorded.js';
+
+function countOf(of: Incarnation): AggregateQuery {
+  const filter = parseFilter({});
+  return { of: [of], filter, last: END, groupBy: [], metrics: [{ of: 'count' }] };
+}
 
 describe('the Elasticsearch store, when the cluster is not as it should be', function () {
   this.timeout(30_000);
@@ -37,9 +44,10 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     positionsOf(await store.scan(of, BEFORE_FIRST, END, Infinity));
 
   it('writes for many workspaces in few bulks, two at a time', async () => {
-    await store.write(of, [recorded(0)]);
-    const before = bulks().length;
     const all = range(0, 30).map(() => incarnation());
+    // Of each, the node knows by then which columns it has.
+    await Promise.all(all.map((each) => store.write(each, [recorded(9)])));
+    const before = bulks().length;
     const outcomes = await Promise.all(all.map((each) => store.write(each, recordedRange(0, 3))));
     assert.ok(outcomes.flat().every((outcome) => outcome === 'stored'));
     assert.ok(bulks().length - before <= 4, `${bulks().length - before} bulks`);
@@ -150,6 +158,81 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     const body = { timed_out: false, _shards: { failed: 1 }, hits: { hits: [] } };
     proxy.answer = ({ what }) => (what.endsWith('_search') ? { status: 200, body } : undefined);
     await assert.rejects(scanAll(), { code: 'unavailable', message: /shards/ });
+  });
+
+  it('ends a search to which no answer comes, whatever it was', async () => {
+    const hasty = openStore(prefix, { nodes: [proxy.url], searchMsMax: 50 });
+    proxy.answer = ({ what }) => (what.endsWith('_search') ? 'silence' : undefined);
+    try {
+      for (const asking of [newest(hasty, of), hasty.aggregate(countOf(of))]) {
+        await assert.rejects(asking, { code: 'unavailable', message: /Narrow its filter/ });
+      }
+    } finally {
+      await hasty.close();
+    }
+  });
+
+  it('gives a page that is full when time is up', async () => {
+    const end = 'ab'.repeat(60);
+    await written(store, of, recordedRange(0, 600, { payload: { end } }));
+    const filter = { 'payload.end': { suffix: end } };
+    let searches = 0;
+    proxy.answer = ({ what }) =>
+      what.endsWith('_search') && ++searches > 1
+        ? { status: 200, body: { timed_out: true, hits: { hits: [] } } }
+        : undefined;
+    const page = await newest(store, of, { filter, limit: 500 });
+    assert.deepEqual([page.records.length, page.next], [500, 100]);
+    searches = 0;
+    await assert.rejects(newest(store, of, { filter, limit: 501 }), { code: 'unavailable' });
+  });
+
+  it('leaves Elasticsearch alone with what nobody waits for any more', async () => {
+    proxy.answer = ({ what }) => (what.endsWith('_search') ? 'silence' : undefined);
+    const reason = new Error('left');
+    for (const ask of [
+      (signal: AbortSignal) => store.search({ ...newestQuery(of, {}), signal }),
+      (signal: AbortSignal) => store.aggregate({ ...countOf(of), signal }),
+    ]) {
+      const leave = new AbortController();
+      const seen = proxy.asked.length;
+      const asking = ask(leave.signal);
+      const isAsked = (): Asked | undefined =>
+        proxy.asked.slice(seen).find(({ what }) => what.endsWith('_search'));
+      await until('it is asked', () => isAsked() !== undefined);
+      leave.abort(reason);
+      await assert.rejects(asking, reason);
+      await isAsked()!.ended;
+    }
+  });
+
+  it('refuses an aggregation that takes too much memory, at all shards or at one', async () => {
+    const reason = { type: 'circuit_breaking_exception', reason: '[request] Data too large' };
+    const answers: Told[] = [
+      {
+        status: 429,
+        body: { error: { type: 'search_phase_execution_exception', caused_by: reason } },
+      },
+      { status: 200, body: { timed_out: false, _shards: { failed: 1, failures: [{ reason }] } } },
+    ];
+    for (const answer of answers) {
+      proxy.answer = ({ what }) => (what.endsWith('_search') ? answer : undefined);
+      await assert.rejects(store.aggregate(countOf(of)), {
+        code: 'query-too-costly',
+        message: /memory/,
+      });
+    }
+  });
+
+  it('gives no aggregation of some of the events, for want of time or of a shard', async () => {
+    for (const [told, message] of [
+      [{ timed_out: true, _shards: { failed: 0 } }, /Narrow its filter/],
+      [{ timed_out: false, _shards: { failed: 1 } }, /shards/],
+    ] as const) {
+      const body = { ...told, hits: { total: { value: 1 } } };
+      proxy.answer = ({ what }) => (what.endsWith('_search') ? { status: 200, body } : undefined);
+      await assert.rejects(store.aggregate(countOf(of)), { code: 'unavailable', message });
+    }
   });
 
   it('moves no checkpoint while a shard cannot be refreshed', async () => {
