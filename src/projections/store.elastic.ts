@@ -53,13 +53,13 @@ class ElasticStore implements EventStore {
     return this.#checkpoints.get(of);
   }
 
-  advance(of: Incarnation, checkpoint: Position): Promise<void> {
-    return this.#checkpoints.advance(of, checkpoint);
-  }
-
   /** Elasticsearch acknowledges what is on the disk of every copy. */
   settle(of: Incarnation): Promise<Position> {
     return this.#checkpoints.get(of);
+  }
+
+  advance(of: Incarnation, checkpoint: Position): Promise<void> {
+    return this.#checkpoints.advance(of, checkpoint);
   }
 
   async search({ of, filter, limit, before }: SearchQuery): Promise<Page> {
