@@ -79,13 +79,13 @@ class ElasticStore implements EventStore {
     return this.#checkpoints.get(of, ageMsMax);
   }
 
-  advance(of: Incarnation, checkpoint: Position): Promise<void> {
-    return this.#checkpoints.advance(of, checkpoint);
-  }
-
   /** Elasticsearch acknowledges what is on the disk of every copy. */
   settle(of: Incarnation): Promise<Position> {
     return this.#checkpoints.get(of, 0);
+  }
+
+  advance(of: Incarnation, checkpoint: Position): Promise<void> {
+    return this.#checkpoints.advance(of, checkpoint);
   }
 
   async search({ filter, limit, after, ...query }: SearchQuery): Promise<Page> {
