@@ -2,6 +2,8 @@ import { openLog, openShares, openStore, retentionOf } from './backends.js';
 import { Emitter } from './commands/emit.js';
 import type { EventLog } from './commands/log.js';
 import { ErrorReporter } from './commands/report.js';
+import { Keyring } from './commands/keyring.js';
+import { Keys } from './commands/keys.js';
 import { Workspaces } from './commands/workspaces.js';
 import type { Config } from './config.js';
 import { lagMeasuredBy } from './metrics.js';
@@ -17,6 +19,8 @@ export interface Service {
   readonly log: EventLog;
   readonly store: EventStore;
   readonly workspaces: Workspaces;
+  readonly keyring: Keyring;
+  readonly keys: Keys;
   readonly emitter: Emitter;
   readonly subscriptions: Subscriptions;
   readonly heavyQueries: HeavyQueries;
@@ -37,14 +41,18 @@ export async function openService(
 ): Promise<Service> {
   const log = await openLog(config, onFatal);
   const store = await openStore(config, onFatal);
+  const keyring = new Keyring();
   const workspaces = await Workspaces.open(log, {
     autoCreate: config.autoCreateWorkspaces,
     retention: retentionOf(config),
+    fold: (event) => {
+      keyring.fold(event);
+    },
   });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
   const shares = await openShares(config);
   const projector = new Projector({ log, store, deadLetters }, workspaces, shares);
-  const subscriptions = new Subscriptions(workspaces, log, store, config);
+  const subscriptions = new Subscriptions({ workspaces, keyring, log, store }, config);
   projector.start();
   lagMeasuredBy(() => projector.lag());
   return {
@@ -52,6 +60,8 @@ export async function openService(
     log,
     store,
     workspaces,
+    keyring,
+    keys: new Keys(keyring, workspaces),
     emitter: new Emitter(log, workspaces, config),
     subscriptions,
     heavyQueries: new HeavyQueries(config.heavyQueriesMax),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { isLoopback, readConfig, SETTINGS } from '../src/config.js';
+import { isLoopback } from '../src/config.kinds.js';
+import { readConfig, SETTINGS } from '../src/config.js';
 
 describe('The settings', () => {
   it('are their defaults where the environment says nothing', () => {

@@ -2,6 +2,7 @@ import { ServiceError } from '../errors.js';
 import {
   BEFORE_FIRST,
   eventOf,
+  type Event,
   type Incarnation,
   type JsonObject,
   type Position,
@@ -10,14 +11,16 @@ import {
 import { logger } from '../logger.js';
 import { pause } from '../pause.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
+import type { Grants, GrantsJson } from '../policy.roles.js';
 import { ownContext, type Context } from './context.js';
+import { grantsOf } from './grants.js';
 import type { EventLog, Retention } from './log.js';
 import { ownEvent } from './own.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
-export interface WorkspaceConfig {
+export interface WorkspaceConfig extends GrantsJson {
   description?: string;
-  /** Payload paths whose values are removed before anything is recorded. */
+  /** Paths in payload and source whose values are removed before anything is recorded. */
   redact?: string[];
   /** Payload paths that give way, in this order, where an event is too large. */
   fit?: string[];
@@ -40,6 +43,11 @@ export class Workspace implements Incarnation {
     this.epoch = epoch;
     this.createdAt = createdAt;
     this.config = config;
+  }
+
+  /** Who may do what here, beside those who are known from elsewhere. */
+  get grants(): Grants {
+    return grantsOf(this.config);
   }
 
   /** What the store knows it by. */
@@ -72,6 +80,8 @@ export interface WorkspacesOptions {
   readonly autoCreate: boolean;
   /** Of the log of each workspace; that of the service itself is kept for ever. */
   readonly retention: Retention;
+  /** Told of every event of the system workspace, those from before the start included. */
+  readonly fold?: (event: Event) => void;
 }
 
 const RESTART_MS = 1000;
@@ -91,6 +101,7 @@ export class Workspaces {
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #changed = new Set<() => void>();
   readonly #createdListeners: ((workspace: Workspace) => void)[] = [];
+  readonly #configuredListeners: ((workspace: Workspace) => void)[] = [];
   readonly #deletedListeners: ((deleted: Incarnation) => void)[] = [];
   readonly #stopping = new AbortController();
   #folded: Position = BEFORE_FIRST;
@@ -108,7 +119,7 @@ export class Workspaces {
     const { epoch } = await log.create(SYSTEM_WORKSPACE, {});
     const workspaces = new Workspaces(log, epoch, options);
     workspaces.#following = workspaces.#follow();
-    await workspaces.#catchUp();
+    await workspaces.catchUp();
     return workspaces;
   }
 
@@ -133,7 +144,7 @@ export class Workspaces {
    */
   async require(id: string): Promise<Workspace> {
     if (!this.#byId.has(id)) {
-      await this.#catchUp();
+      await this.catchUp();
     }
     const workspace = this.#byId.get(id);
     if (!workspace) {
@@ -157,11 +168,13 @@ export class Workspaces {
   async put(id: string, config: WorkspaceConfig, context: Context): Promise<Workspace> {
     // A first emit may be making it just now, without this configuration.
     await this.#creating.get(id);
-    await this.#catchUp();
+    await this.catchUp();
     if (!this.#byId.has(id)) {
       return this.#create(id, config, context);
     }
-    await this.record(CHANGES.configured, { workspace: id, config: config as JsonObject }, context);
+    const { epoch } = await this.require(id);
+    const payload = { workspace: id, epoch, config: config as JsonObject };
+    await this.record(CHANGES.configured, payload, context);
     return this.require(id);
   }
 
@@ -190,6 +203,11 @@ export class Workspaces {
   /** Tells of each workspace that is deleted from now on, on this node or another. */
   onDeleted(listener: (deleted: Incarnation) => void): void {
     this.#deletedListeners.push(listener);
+  }
+
+  /** Tells of each workspace that is given another configuration, on this node or another. */
+  onConfigured(listener: (workspace: Workspace) => void): void {
+    this.#configuredListeners.push(listener);
   }
 
   /**
@@ -226,7 +244,7 @@ export class Workspaces {
   }
 
   /** Folds what any node has recorded up to now. */
-  async #catchUp(): Promise<void> {
+  async catchUp(): Promise<void> {
     const { next } = await this.#log.bounds(SYSTEM_WORKSPACE);
     await this.#until(() => this.#folded >= next - 1);
   }
@@ -270,6 +288,9 @@ export class Workspaces {
       });
     } else if (type === CHANGES.configured && known) {
       known.config = payload.config as WorkspaceConfig;
+      this.#configuredListeners.forEach((listener) => {
+        listener(known);
+      });
     } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
       this.#deleted.set(epoch, known);
@@ -279,6 +300,7 @@ export class Workspaces {
     } else if (type === CHANGES.purged) {
       this.#deleted.delete(epoch);
     }
+    this.#options.fold?.(event);
   }
 
   #tellChanged(): void {

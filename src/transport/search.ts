@@ -1,5 +1,6 @@
 import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
+import { SUPERADMIN_CALLER, SYSTEM_WORKSPACE } from '../policy.js';
 import { aggregate, aggregateAcross } from '../queries/aggregate.js';
 import { parseAggregation, type AggregateBody } from '../queries/aggregate.parse.js';
 import { chosen, parseFields } from '../queries/fields.js';
@@ -64,6 +65,27 @@ export async function getUsageOfAll(ctx: KoaContext, call: Call): Promise<void> 
   const { service, context, left } = call;
   const request = { ...usage(call.query), left };
   ctx.body = await aggregateAcross(request, context.caller, service);
+}
+
+/** What the system workspace has of one workspace, as it is now: not of its namesakes before. */
+export async function getAudit(ctx: KoaContext, call: Call): Promise<void> {
+  const { service, workspace } = call;
+  const asked = call.query as ReadQuery;
+  const { epoch } = await service.workspaces.require(workspace);
+  const filter = parseFilter({
+    'payload.workspace': { eq: workspace },
+    'payload.epoch': { eq: epoch },
+  });
+  const request = {
+    ...pageRequest({ ...asked, filter }, call),
+    workspace: SYSTEM_WORKSPACE,
+    waitMs: 0,
+  };
+  // Whoever may audit the workspace may see of the system workspace what the filter lets through.
+  const { cursor: _, lag, ...found } = await search(request, SUPERADMIN_CALLER, service);
+  tellLag(ctx, lag);
+  ctx.type = JSON_TYPE;
+  ctx.body = page(found, undefined, {});
 }
 
 export async function searchPage(

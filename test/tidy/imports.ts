@@ -5,7 +5,7 @@ const LAYERS = [
   /^src\/(?!(policy|backends|service|main)\.)[^/]+\.ts$/,
   // The filter language, and the document whose tokens it speaks of.
   /^src\/(queries\/filter(\.(?!sqlite|elastic)\w+)*|projections\/document)\.ts$/,
-  /^src\/(commands\/(log|registry)|projections\/store|policy)\.ts$/,
+  /^src\/(commands\/(log|registry)|projections\/store|policy(\.\w+)?)\.ts$/,
   /^src\/(commands|projections|queries)\//,
   /^src\/(backends|service)\.ts$/,
   /^src\/transport\//,
@@ -62,6 +62,7 @@ const CLIENTS: Record<string, RegExp> = {
   '@kafkajs/confluent-schema-registry': /\/registry\.confluent\.ts$/,
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
   ws: /^src\/transport\/(upgrade|framesocket|ws)\.ts$/,
+  jose: /^src\/transport\/tokens\.ts$/,
   'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   pino: /^src\/logger\.ts$/,

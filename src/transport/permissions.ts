@@ -1,0 +1,90 @@
+import { MissingCredential, ServiceError } from '../errors.js';
+import { ANONYMOUS, assertCurrent, roleOf, type Caller } from '../policy.js';
+import type { Duty, Grants, Role } from '../policy.roles.js';
+
+/**
+ * What an operation needs: `anybody`, a `known` caller, a `superadmin`, or of the caller’s role in
+ * the workspace that it reads or emits anything at all, or has a duty.
+ */
+export type Permission = 'anybody' | 'known' | 'superadmin' | 'read' | 'emit' | Duty;
+
+/** By operation of `schemas/openapi.yaml`. What is not here is allowed to nobody, and not served. */
+export const NEEDS: Readonly<Record<string, Permission>> = {
+  listWorkspaces: 'known',
+  getWorkspace: 'configure',
+  putWorkspace: 'configure',
+  deleteWorkspace: 'delete',
+  listKeys: 'keys',
+  createKey: 'keys',
+  revokeKey: 'keys',
+  getAudit: 'audit',
+  emitEvents: 'emit',
+  readEvents: 'read',
+  getEvent: 'read',
+  searchEvents: 'read',
+  getUsage: 'read',
+  searchAll: 'superadmin',
+  getUsageOfAll: 'superadmin',
+  healthcheck: 'anybody',
+  readiness: 'anybody',
+  metrics: 'superadmin',
+  getLogging: 'superadmin',
+  putLogging: 'superadmin',
+  heapdump: 'superadmin',
+  listTails: 'superadmin',
+  listDeadLetters: 'superadmin',
+  replayDeadLetters: 'superadmin',
+};
+
+/** A caller in a workspace, where the operation has one. */
+export interface Asking {
+  readonly caller: Caller;
+  readonly workspace: string;
+  readonly grants: Grants | undefined;
+}
+
+/**
+ * @throws ServiceError `unauthorized` for who has not said who they are, and `forbidden` for who may
+ *   not; whether the workspace exists is told to neither.
+ */
+export function assertMay(permission: Permission, { caller, workspace, grants }: Asking): void {
+  if (permission === 'anybody') {
+    return;
+  }
+  if (caller === ANONYMOUS) {
+    throw new MissingCredential();
+  }
+  assertCurrent(caller);
+  if (!isAllowed(permission, caller, roleOf(caller, workspace, grants))) {
+    throw new ServiceError('forbidden', refusalOf(permission, workspace));
+  }
+}
+
+function isAllowed(permission: Permission, caller: Caller, role: Role): boolean {
+  switch (permission) {
+    case 'anybody':
+    case 'known':
+      return true;
+    case 'superadmin':
+      return caller.superadmin;
+    case 'read':
+      return role.read !== undefined;
+    case 'emit':
+      return role.emit !== undefined;
+    default:
+      return role.manage.has(permission);
+  }
+}
+
+function refusalOf(permission: Permission, workspace: string): string {
+  switch (permission) {
+    case 'superadmin':
+      return 'Only a superadmin may do this.';
+    case 'read':
+      return `You may not read the workspace ${workspace}.`;
+    case 'emit':
+      return `You may not emit into the workspace ${workspace}.`;
+    default:
+      return `You may not do this with the workspace ${workspace}: it takes the duty ${permission}.`;
+  }
+}
