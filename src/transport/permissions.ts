@@ -1,5 +1,5 @@
 import { MissingCredential, ServiceError } from '../errors.js';
-import { ANONYMOUS, assertCurrent, roleOf, type Caller } from '../policy.js';
+import { ANONYMOUS, roleOf, type Caller } from '../policy.js';
 import type { Duty, Grants, Role } from '../policy.roles.js';
 
 /**
@@ -43,18 +43,15 @@ export interface Asking {
   readonly grants: Grants | undefined;
 }
 
-/**
- * @throws ServiceError `unauthorized` for who has not said who they are, and `forbidden` for who may
- *   not; whether the workspace exists is told to neither.
- */
-export function assertMay(permission: Permission, { caller, workspace, grants }: Asking): void {
-  if (permission === 'anybody') {
-    return;
-  }
-  if (caller === ANONYMOUS) {
+/** @throws ServiceError `unauthorized` for who has not said who they are, where that is needed. */
+export function assertKnown(permission: Permission, caller: Caller): void {
+  if (permission !== 'anybody' && caller === ANONYMOUS) {
     throw new MissingCredential();
   }
-  assertCurrent(caller);
+}
+
+/** @throws ServiceError `forbidden`, which does not tell whether the workspace exists. */
+export function assertMay(permission: Permission, { caller, workspace, grants }: Asking): void {
   if (!isAllowed(permission, caller, roleOf(caller, workspace, grants))) {
     throw new ServiceError('forbidden', refusalOf(permission, workspace));
   }

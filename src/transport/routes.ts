@@ -8,7 +8,7 @@ import * as events from './events.js';
 import type { Call } from './call.js';
 import * as keys from './keys.js';
 import { checkBody, checkParameters, operations } from './openapi.js';
-import { assertMay, NEEDS, type Permission } from './permissions.js';
+import { assertKnown, assertMay, NEEDS, type Permission } from './permissions.js';
 import * as search from './search.js';
 import * as workspaces from './workspaces.js';
 
@@ -79,9 +79,10 @@ export function routes(service: Service, draining: AbortSignal, listener: Listen
       }
       const { workspace = '' } = params;
       const { caller } = state.context;
+      assertKnown(permission, caller);
+      checkParameters(operationId, described);
       const grants = service.workspaces.get(workspace)?.grants;
       assertMay(permission, { caller, workspace, grants });
-      checkParameters(operationId, described);
       const left = new AbortController();
       ctx.res.once('close', () => {
         left.abort();

@@ -14,10 +14,10 @@ const LAYERS = [
 const ROLES_LAYER = 3;
 
 /**
- * The registry of workspaces, and how one's own events get into it: a dead letter, a subscription
+ * The registry of workspaces and of their keys, and how one's own events get into it: a dead letter, a subscription
  * and a failure are recorded like every event. Otherwise the roles meet at the ports alone.
  */
-const SHARED_BY_ROLES = /^src\/commands\/(workspaces|context|own)\.ts$/;
+const SHARED_BY_ROLES = /^src\/commands\/(workspaces|keyring|context|own)\.ts$/;
 
 const layerOf = (path: string): number => LAYERS.findIndex((files) => files.test(path));
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
