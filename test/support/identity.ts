@@ -10,8 +10,9 @@ export const IDENTITY = {
 } as const;
 
 /** The settings of a node in this process that knows callers by tokens. */
-export function identified(env: Record<string, string> = {}): Config {
-  return readConfig({ PORT: '0', ...IDENTITY, ...env });
+export function identified(env: Record<string, string> = {}): Partial<Config> {
+  const { dataDir: _, ...config } = readConfig({ PORT: '0', ...IDENTITY, ...env });
+  return config;
 }
 
 interface Signing {
