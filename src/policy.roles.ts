@@ -60,7 +60,9 @@ export function parseGrants({ roles = {}, members = {} }: GrantsJson): Grants {
   const parsed = new Map(
     Object.entries(roles).map(([name, json]) => [name, parseRole(json, `roles.${name}`)]),
   );
-  const stray = Object.entries(members).find(([, name]) => !BUILT_IN.has(name) && !parsed.has(name));
+  const stray = Object.entries(members).find(
+    ([, name]) => !BUILT_IN.has(name) && !parsed.has(name),
+  );
   if (stray) {
     const path = `members.${stray[0]}`.slice(0, PATH_SHOWN_MAX);
     const known = [...BUILT_IN.keys(), ...parsed.keys()].slice(0, ROLES_SHOWN_MAX).join(', ');

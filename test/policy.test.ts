@@ -94,7 +94,9 @@ describe('A role', () => {
   });
 
   it('that a workspace defines reads what it says, less what is targeted at others', () => {
-    const grants = parseGrants({ roles: { clerk: { read: { type: 'order.*' }, manage: ['keys'] } } });
+    const grants = parseGrants({
+      roles: { clerk: { read: { type: 'order.*' }, manage: ['keys'] } },
+    });
     const caller = { superadmin: false, workspaces: new Map([['w', 'clerk']]) };
     const { read, emit, manage } = roleOf(caller, 'w', grants);
     assert.equal(read?.key, parseFilter({ $and: [{ type: 'order.*' }, NO_TARGET] }).key);

@@ -18,7 +18,10 @@ function read(config: GrantsJson): Grants {
     return parseGrants(config);
   } catch (error) {
     // It was valid when it was recorded, by an older or a newer version of the service perhaps.
-    logger.error({ err: error }, 'a workspace has roles that cannot be read, so they grant nothing');
+    logger.error(
+      { err: error },
+      'a workspace has roles that cannot be read, so they grant nothing',
+    );
     return NO_GRANTS;
   }
 }

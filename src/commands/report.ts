@@ -55,7 +55,14 @@ export class ErrorReporter {
     const acceptedAt = workspace.acceptedAt();
     const { redact: hidden } = workspace.config;
     const event = ownEvent(
-      { workspaceId: workspace.id, type: 'error', payload: {}, acceptedAt, error, ...(hidden && { hidden }) },
+      {
+        workspaceId: workspace.id,
+        type: 'error',
+        payload: {},
+        acceptedAt,
+        error,
+        ...(hidden && { hidden }),
+      },
       context,
     );
     try {

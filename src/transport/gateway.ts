@@ -5,13 +5,7 @@ import type { Caller } from '../policy.js';
 import { claimed, isName, isUser } from './claims.js';
 import { nameIn, refuseHeader, single } from './headers.js';
 
-const HEADERS = [
-  'x-user-id',
-  'x-session-id',
-  'x-superadmin',
-  'x-workspaces',
-  'x-topics',
-] as const;
+const HEADERS = ['x-user-id', 'x-session-id', 'x-superadmin', 'x-workspaces', 'x-topics'] as const;
 
 /** A caller is worked out once for the same headers; each takes less than a kilobyte. */
 const CALLERS_CACHED_MAX = 10_000;

@@ -70,4 +70,3 @@ export function spare(url: string): Promise<Reply> {
 export function headersOf(credential: string | undefined): Record<string, string> {
   return credential === undefined ? {} : bearer(credential);
 }
-

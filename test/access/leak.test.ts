@@ -69,7 +69,16 @@ describe('What one may not read', function () {
   const filters = fc.sample(filterArbitrary, { seed: start, numRuns: ROLES });
   const holdings: Holding[] = filters.map((filter, n) => ({
     name: `r${n}`,
-    read: oneOf<Json | undefined>([filter, filter, filter, filter, filter, 'member', true, undefined]),
+    read: oneOf<Json | undefined>([
+      filter,
+      filter,
+      filter,
+      filter,
+      filter,
+      'member',
+      true,
+      undefined,
+    ]),
     person: oneOf(PEOPLE),
   }));
   let node: TestNode;

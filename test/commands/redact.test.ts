@@ -141,7 +141,11 @@ describe('Redaction', () => {
   });
 
   it('takes a star for any one key, whole where it holds dots, and for any place in a list', () => {
-    removes(['payload.*.card'], { a: { card: 1, b: 2 }, 'c.d': { card: 3 } }, { a: { b: 2 }, 'c.d': {} });
+    removes(
+      ['payload.*.card'],
+      { a: { card: 1, b: 2 }, 'c.d': { card: 3 } },
+      { a: { b: 2 }, 'c.d': {} },
+    );
     removes(['payload.items.*.ssn'], { items: { 'x.y': { ssn: 1 } } }, { items: { 'x.y': {} } });
     removes(['payload.items.*.ssn'], { items: [{ ssn: 1, a: 2 }] }, { items: [{ a: 2 }] });
     removes(['payload.items.*.ssn'], { items: [[{ ssn: 1 }]] }, { items: [[{}]] });

@@ -53,19 +53,21 @@ describe('What is revoked on one node', function () {
   it('as a key, ends what is open with it on the other', async () => {
     await configure(one.url, 'keyed');
     const { id, secret } = await makeKey(one.url, 'keyed', { role: 'editor' });
-    assert.deepEqual(
-      await endings('keyed', secret, () => revokeKey(one.url, 'keyed', id)),
-      [4401, 'unauthorized', 'unauthorized'],
-    );
+    assert.deepEqual(await endings('keyed', secret, () => revokeKey(one.url, 'keyed', id)), [
+      4401,
+      'unauthorized',
+      'unauthorized',
+    ]);
   });
 
   it('as a membership, ends what is open by it on the other', async () => {
     await configure(one.url, 'joined', { members: { u1: 'editor' } });
     const credential = await token({ claims: { sub: 'u1' } });
-    assert.deepEqual(
-      await endings('joined', credential, () => configure(one.url, 'joined')),
-      [4403, 'forbidden', 'forbidden'],
-    );
+    assert.deepEqual(await endings('joined', credential, () => configure(one.url, 'joined')), [
+      4403,
+      'forbidden',
+      'forbidden',
+    ]);
   });
 
   it('as a workspace that is deleted, ends its keys and what is open with them', async () => {

@@ -143,13 +143,20 @@ describe('The fan-out', () => {
     });
 
     it('filters that demand one of several values only for events that have one', () => {
-      const own = [{ 'source.userId': 'u1' }, { 'target.userId': 'u1' }, { 'target.topic': 'news' }];
+      const own = [
+        { 'source.userId': 'u1' },
+        { 'target.userId': 'u1' },
+        { 'target.topic': 'news' },
+      ];
       joined(fanout, { $and: [own, { 'payload.n': { gte: 0 } }] });
       const strange = watched(0, ofUser('u2'));
       const mine = [ofUser('u1'), { target: { userId: 'u1', topic: 'news' } }];
       const looked = mine.map((parts, n) => watched(n + 1, parts));
       fanout.publish([strange.record, ...looked.map(({ record }) => record)]);
-      assert.deepEqual([strange.looks(), ...looked.map(({ looks }) => looks() > 0)], [0, true, true]);
+      assert.deepEqual(
+        [strange.looks(), ...looked.map(({ looks }) => looks() > 0)],
+        [0, true, true],
+      );
     });
 
     it('a filter under the value that divides best', () => {

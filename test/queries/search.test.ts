@@ -126,7 +126,10 @@ describe('A search', () => {
     const deadLetters = await DeadLetters.open(log, store, workspaces);
     const projector = new Projector({ log, store, deadLetters }, workspaces, ALL_SHARES);
     const config = { ringBytesMax: 2000, readBytes: 1000, positionSeconds: 3600 };
-    const subscriptions = new Subscriptions({ workspaces, keyring: new Keyring(), log, store }, config);
+    const subscriptions = new Subscriptions(
+      { workspaces, keyring: new Keyring(), log, store },
+      config,
+    );
     projector.start();
     const filters: Json[] = [{}, { 'payload.n': ODD }];
     const searching: { filter: Json; result: Promise<SearchResult> }[] = [];

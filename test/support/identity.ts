@@ -54,7 +54,8 @@ export function bearer(credential: string): { Authorization: string } {
   return { Authorization: `Bearer ${credential}` };
 }
 
-export const superadmin = (): Promise<string> => token({ claims: { sub: 'root', superadmin: true } });
+export const superadmin = (): Promise<string> =>
+  token({ claims: { sub: 'root', superadmin: true } });
 
 /** A token of a user with a role in one workspace. */
 export function as(role: string, workspace: string, sub: string): Promise<string> {

@@ -93,7 +93,9 @@ describe('A credential that expires', function () {
     const ended = await stayConnected(node.url, 'w', secret);
     const codes = (await ended(performance.now())).map(({ code }) => code);
     assert.deepEqual(codes, [4401, 'unauthorized', 'unauthorized']);
-    const { status, body } = await request(`${node.url}/v2/workspaces`, { headers: bearer(secret) });
+    const { status, body } = await request(`${node.url}/v2/workspaces`, {
+      headers: bearer(secret),
+    });
     assert.deepEqual([status, /expired/.test(body.detail as string)], [401, true]);
   });
 });
@@ -186,11 +188,22 @@ describe('A right that is taken away', function () {
     let expected = '';
     for (const [read, given] of types) {
       await reading(read);
-      await emit(node.url, 'narrow', ['a', 'b'].map((type) => ({ ...DRAFT, type })), root);
+      await emit(
+        node.url,
+        'narrow',
+        ['a', 'b'].map((type) => ({ ...DRAFT, type })),
+        root,
+      );
       expected += given;
     }
     await socket.ask({ op: 'unsubscribe', subscription });
-    assert.equal(socket.events(subscription).map(({ event }) => event.type).join(''), expected);
+    assert.equal(
+      socket
+        .events(subscription)
+        .map(({ event }) => event.type)
+        .join(''),
+      expected,
+    );
     await socket.close();
   });
 });

@@ -82,9 +82,15 @@ describe('A token signed with the secret', () => {
     'whose user looks like a key': [() => token({ claims: { sub: 'key:1' } }), /claim sub/],
     'whose user has a line break': [() => token({ claims: { sub: 'a\nb' } }), /claim sub/],
     'whose session is empty': [() => token({ claims: { sid: '' } }), /claim sid/],
-    'that is nearly a superadmin’s': [() => token({ claims: { superadmin: 'true' } }), /superadmin/],
+    'that is nearly a superadmin’s': [
+      () => token({ claims: { superadmin: 'true' } }),
+      /superadmin/,
+    ],
     'with a list of workspaces': [() => token({ claims: { workspaces: ['w'] } }), /workspaces/],
-    'with a role that is no name': [() => token({ claims: { workspaces: { w: 1 } } }), /workspaces/],
+    'with a role that is no name': [
+      () => token({ claims: { workspaces: { w: 1 } } }),
+      /workspaces/,
+    ],
     'with one topic': [() => token({ claims: { topics: 'news' } }), /topics/],
   };
   for (const [what, [make, message]] of Object.entries(refused)) {
