@@ -48,7 +48,8 @@ describe('The settings', () => {
   it('refuse a secret that could be guessed, without showing it', () => {
     assert.throws(
       () => readConfig({ AUTH_JWT_SECRET: 'hunter2'.repeat(4) }),
-      ({ message }: Error) => /AUTH_JWT_SECRET.*32 bytes/.test(message) && !/hunter2/.test(message),
+      ({ message }: Error) =>
+        /AUTH_JWT_SECRET.*32 bytes/.test(message) && !message.includes('hunter2'),
     );
   });
 

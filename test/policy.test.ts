@@ -7,7 +7,6 @@ import {
   roleOf,
   SYSTEM_WORKSPACE,
   type Caller,
-  type KeyGrant,
 } from '../src/policy.js';
 import { DUTIES, parseGrants, type GrantsJson } from '../src/policy.roles.js';
 import { EVERYTHING, parseFilter } from '../src/queries/filter.js';
@@ -131,7 +130,7 @@ describe('A role', () => {
 
   it('of a key counts in its workspace, and until it is revoked', () => {
     const key = { id: 'k', workspace: 'w', role: 'owner', isRevoked: false };
-    const caller: Caller = { superadmin: false, key: key as KeyGrant };
+    const caller: Caller = { superadmin: false, key: key };
     assert.ok(isOwner(roleOf(caller, 'w')));
     assert.deepEqual(roleOf(caller, 'x'), NOTHING);
     assert.doesNotThrow(() => {

@@ -15,6 +15,7 @@ import type { Grants, GrantsJson } from '../policy.roles.js';
 import { ownContext, type Context } from './context.js';
 import { grantsOf } from './grants.js';
 import type { EventLog, Retention } from './log.js';
+import { once } from './once.js';
 import { ownEvent } from './own.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
@@ -326,14 +327,4 @@ export class Workspaces {
       look();
     });
   }
-}
-
-/** What is asked for while it is being done is done once, for all who asked. */
-function once<T>(running: Map<string, Promise<T>>, id: string, work: () => Promise<T>): Promise<T> {
-  let result = running.get(id);
-  if (!result) {
-    result = work().finally(() => running.delete(id));
-    running.set(id, result);
-  }
-  return result;
 }

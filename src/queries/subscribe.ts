@@ -98,15 +98,18 @@ export class Subscriptions {
       const opening = { epoch: tail.epoch, start };
       const positionMs = this.#config.positionSeconds * 1000;
       // Its tail may have failed by now, and it ends at once.
-      let opened: Subscription | undefined;
+      const held: { open?: Open } = {};
       const released = (): void => {
-        this.#forget(opened);
+        this.#forget(held.open);
         this.#tails.release(tail);
       };
       const reader = subscriber(opening);
-      opened = new Subscription(tail, options, reader, positionMs, released);
-      this.#hold({ subscription: opened, request, caller, disarm: () => undefined });
-      return opened;
+      const subscription = new Subscription(tail, options, reader, positionMs, released);
+      if (!subscription.isClosed()) {
+        held.open = { subscription, request, caller, disarm: () => undefined };
+        this.#hold(held.open);
+      }
+      return subscription;
     } catch (error) {
       this.#tails.release(tail);
       throw error;
@@ -147,9 +150,6 @@ export class Subscriptions {
   }
 
   #hold(open: Open): void {
-    if (open.subscription.isClosed) {
-      return;
-    }
     const { workspace } = open.request;
     this.#open.set(workspace, (this.#open.get(workspace) ?? new Set()).add(open));
     this.#bySubscription.set(open.subscription, open);
@@ -166,8 +166,7 @@ export class Subscriptions {
     }
   }
 
-  #forget(subscription: Subscription | undefined): void {
-    const open = subscription && this.#bySubscription.get(subscription);
+  #forget(open: Open | undefined): void {
     if (open) {
       open.disarm();
       const others = this.#open.get(open.request.workspace);

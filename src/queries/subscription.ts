@@ -89,7 +89,7 @@ export class Subscription implements Member {
       await this.#pull();
     } catch (error) {
       // Closing breaks a pause off, and what fails afterwards is nobody's concern.
-      if (!this.isClosed) {
+      if (!this.isClosed()) {
         throw error;
       }
     }
@@ -99,9 +99,9 @@ export class Subscription implements Member {
     const { until, pace } = this.#options;
     const { signal } = this.#closing;
     const pacer = pace === undefined ? undefined : new Pacer(pace, signal);
-    while (!this.isClosed) {
+    while (!this.isClosed()) {
       await this.#subscriber.ready();
-      if (this.isClosed) {
+      if (this.isClosed()) {
         return;
       }
       if (until !== undefined && this.#position >= until) {
@@ -123,7 +123,7 @@ export class Subscription implements Member {
    * event is judged by one of them, and none is given twice or passed over.
    */
   rescope(filter: Filter): void {
-    if (this.isClosed || filter.key === this.#filter.key) {
+    if (this.isClosed() || filter.key === this.#filter.key) {
       return;
     }
     if (this.#leave) {
@@ -136,13 +136,13 @@ export class Subscription implements Member {
 
   /** Ends it from without, and tells the reader why. */
   end(error: ServiceError): void {
-    if (!this.isClosed) {
+    if (!this.isClosed()) {
       this.#end(error);
     }
   }
 
   close(): void {
-    if (this.isClosed) {
+    if (this.isClosed()) {
       return;
     }
     this.#position = this.position;
@@ -154,7 +154,7 @@ export class Subscription implements Member {
     this.#released();
   }
 
-  get isClosed(): boolean {
+  isClosed(): boolean {
     return this.#closing.signal.aborted;
   }
 
@@ -177,7 +177,7 @@ export class Subscription implements Member {
   /** Takes the next stretch before the head. */
   async #advance(pacer: Pacer | undefined): Promise<void> {
     const { records, end, lostBefore } = await this.#tail.after(this.#position);
-    if (this.isClosed) {
+    if (this.isClosed()) {
       return;
     }
     if (lostBefore !== undefined) {
@@ -187,7 +187,7 @@ export class Subscription implements Member {
     const within = records.filter((record) => record.position <= until);
     if (pacer) {
       await this.#replay(within, pacer);
-      if (!this.isClosed) {
+      if (!this.isClosed()) {
         this.#position = end;
       }
       return;
@@ -200,7 +200,7 @@ export class Subscription implements Member {
       this.#told = Date.now();
       this.#subscriber.moved(this.#position);
     }
-    if (!this.isClosed) {
+    if (!this.isClosed()) {
       this.#position = end;
     }
   }
@@ -210,7 +210,7 @@ export class Subscription implements Member {
       if (this.#matches(record)) {
         await pacer.due(record.event);
         await this.#subscriber.ready();
-        if (this.isClosed) {
+        if (this.isClosed()) {
           return;
         }
         // While it waited, its caller may have lost the right to read it.
@@ -227,7 +227,7 @@ export class Subscription implements Member {
       this.#wasCaughtUp = true;
       this.#subscriber.caughtUp(this.#position);
     }
-    if (this.isClosed) {
+    if (this.isClosed()) {
       return Promise.resolve();
     }
     return new Promise((resolve) => {

@@ -4,12 +4,7 @@ import type { Context } from '../commands/context.js';
 import type { Key } from '../commands/keyring.js';
 import { parseJson } from '../commands/json.js';
 import { CATALOGUE, MissingCredential, ServiceError } from '../errors.js';
-import type { Position } from '../event.js';
 import { metrics } from '../metrics.js';
-import { formatCursor } from '../queries/cursor.js';
-import { EVERYTHING, parseFilter } from '../queries/filter.js';
-import type { Opening } from '../queries/subscribe.js';
-import type { Subscription } from '../queries/subscription.js';
 import type { Service } from '../service.js';
 import type { Authenticator } from './authenticate.js';
 import { assertBatch } from './emit.js';
@@ -20,12 +15,11 @@ import {
   type ClientFrame,
   type EmitFrame,
   type RequestId,
-  type SubscribeFrame,
-  type UnsubscribeFrame,
 } from './frames.js';
-import { FrameSocket, subscriberOn } from './framesocket.js';
+import { FrameSocket } from './framesocket.js';
 import { itemError, itemResult } from './respond.js';
 import { Session, type SessionEvents } from './session.js';
+import { SocketSubscriptions } from './ws.subscriptions.js';
 
 /**
  * What an event is answered with at most, as a rule: small events that are refused are outweighed.
@@ -43,10 +37,9 @@ export class Connection {
   readonly #session: Session;
   readonly #ws: WebSocket;
   readonly #out: FrameSocket;
-  readonly #subscriptions = new Map<string, Subscription | undefined>();
+  readonly #subscriptions: SocketSubscriptions;
   readonly #heartbeat: NodeJS.Timeout;
   readonly closed: Promise<void>;
-  #nextSubscription = 1;
   /** Bytes of emit frames that are not yet answered, and of their answers. */
   #inflightBytes = 0;
   #awaitsDrain = false;
@@ -65,6 +58,7 @@ export class Connection {
     this.#session = new Session(service, callers, of, this.#sessionEvents());
     this.#ws = ws;
     this.#out = new FrameSocket(ws, socket, service.config.subscriberBufferBytesMax);
+    this.#subscriptions = new SocketSubscriptions(service, this.#session, this.#out);
     metrics.connections.inc();
     ws.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
@@ -113,11 +107,7 @@ export class Connection {
         this.#out.send({ op: 'expiring', expiresAt: iso(expiresAt), closesAt: iso(closesAt) });
       },
       changed: (caller) => {
-        for (const subscription of this.#subscriptions.values()) {
-          if (subscription) {
-            this.#service.subscriptions.transfer(subscription, caller);
-          }
-        }
+        this.#subscriptions.transfer(caller);
       },
       over: (error) => {
         this.#end(error);
@@ -162,10 +152,10 @@ export class Connection {
         await this.#emit(frame, size);
         break;
       case 'subscribe':
-        await this.#subscribe(frame);
+        await this.#subscriptions.subscribe(frame);
         break;
       case 'unsubscribe':
-        this.#unsubscribe(frame);
+        this.#subscriptions.unsubscribe(frame);
         break;
     }
   }
@@ -220,68 +210,6 @@ export class Connection {
     }
   }
 
-  async #subscribe({ id, filter, from = 'now', pace }: SubscribeFrame): Promise<void> {
-    const { config, subscriptions, reporter } = this.#service;
-    const { workspace, context } = this.#session;
-    if (this.#subscriptions.size >= config.subscriptionsMax) {
-      throw new ServiceError(
-        'limit-exceeded',
-        `A connection has at most ${String(config.subscriptionsMax)} subscriptions.`,
-      );
-    }
-    const name = `s${String(this.#nextSubscription++)}`;
-    const request = {
-      workspace,
-      filter: filter === undefined ? EVERYTHING : parseFilter(filter),
-      from,
-      ...(pace !== undefined && { pace }),
-    };
-    // Its place is taken while it opens, so that many at once do not pass the limit.
-    this.#subscriptions.set(name, undefined);
-    try {
-      const subscription = await subscriptions.open(request, context, (opening) => {
-        this.#out.send({ op: 'subscribed', id, subscription: name, ...told(opening) });
-        return subscriberOn(this.#out, name, opening.epoch, () => {
-          this.#remove(name);
-        });
-      });
-      if (!this.#subscriptions.has(name)) {
-        subscription.close();
-        return;
-      }
-      this.#subscriptions.set(name, subscription);
-      // While it was opened, a newer credential may have come.
-      subscriptions.transfer(subscription, this.#session.context.caller);
-      metrics.subscribers.inc({ transport: 'ws' });
-      subscription.run().catch((error: unknown) => {
-        const { code, message } = reporter.toldAs(error, context, workspace);
-        this.#remove(name);
-        this.#out.send({ op: 'ended', subscription: name, code, message });
-      });
-    } catch (error) {
-      this.#subscriptions.delete(name);
-      throw error;
-    }
-  }
-
-  #unsubscribe({ id, subscription }: UnsubscribeFrame): void {
-    if (!this.#subscriptions.has(subscription)) {
-      const message = `There is no subscription ${subscription} on this connection.`;
-      throw new ServiceError('subscription-not-found', message);
-    }
-    this.#remove(subscription);
-    this.#out.send({ op: 'unsubscribed', id, subscription });
-  }
-
-  #remove(name: string): void {
-    const subscription = this.#subscriptions.get(name);
-    this.#subscriptions.delete(name);
-    if (subscription) {
-      subscription.close();
-      metrics.subscribers.dec({ transport: 'ws' });
-    }
-  }
-
   #fail(error: unknown, id: RequestId | undefined): void {
     const { context, workspace, isKnown } = this.#session;
     const told = this.#service.reporter.toldAs(error, context, workspace);
@@ -307,17 +235,6 @@ export class Connection {
     clearInterval(this.#heartbeat);
     this.#session.close();
     metrics.connections.dec();
-    for (const name of [...this.#subscriptions.keys()]) {
-      this.#remove(name);
-    }
+    this.#subscriptions.close();
   }
-}
-
-function told({ epoch, start }: Opening): Record<string, unknown> {
-  const cursor = formatCursor(epoch, start.position);
-  if (start.lost === undefined) {
-    return { recovered: true, cursor };
-  }
-  const first = formatCursor(epoch, (start.position + 1) as Position);
-  return { recovered: false, reason: start.lost, cursor, first };
 }

@@ -29,8 +29,8 @@ const PEOPLE: readonly Person[] = [
 /** A role, with who holds it. */
 interface Holding {
   readonly name: string;
-  /** `member` is the one that is built in. */
-  readonly read: Json | 'member' | undefined;
+  /** `member` for the one that is built in: as a filter, a text is none. */
+  readonly read: Json | undefined;
   readonly person: Person;
 }
 

@@ -58,13 +58,6 @@ const MAY_BY_FRAME: Record<string, readonly string[]> = {
   authenticate: READERS,
 };
 
-interface Described {
-  readonly operationId: string;
-  readonly requestBody?: {
-    readonly content: Readonly<Record<string, { example?: unknown; examples?: unknown }>>;
-  };
-}
-
 const BODIES: Record<string, unknown> = {
   putWorkspace: CONFIG,
   emitEvents: { type: 'order.paid', payload: {} },
@@ -74,7 +67,7 @@ const BODIES: Record<string, unknown> = {
 const operations = Object.entries(paths).flatMap(([path, methods]) =>
   Object.entries(methods)
     .filter(([method]) => method !== 'parameters')
-    .map(([method, operation]) => ({ path, method, operation: operation as Described })),
+    .map(([method, operation]) => ({ path, method, operation: operation })),
 );
 
 const FRAMES: Record<string, (credential: string) => Record<string, unknown>> = {
@@ -163,6 +156,8 @@ function expectedOf(kind: string, allowed: readonly string[]): string {
   return (ALL as readonly string[]).includes(kind) ? 'forbidden' : 'unauthorized';
 }
 
+const UPGRADES: Readonly<Record<number, string>> = { 401: 'unauthorized', 403: 'forbidden' };
+
 /** What comes of a frame, or of the connection that it needs. */
 async function answerTo(
   frame: Record<string, unknown>,
@@ -172,7 +167,7 @@ async function answerTo(
   const headers = headersOf(credential);
   const status = await upgradeStatus(url, headers);
   if (status !== 101) {
-    return status === 401 ? 'unauthorized' : status === 403 ? 'forbidden' : String(status);
+    return UPGRADES[status] ?? String(status);
   }
   const socket = await Socket.open(url, WORKSPACE, headers);
   const { op, code } = await socket.ask(frame);

@@ -11,8 +11,9 @@ export const IDENTITY = {
 
 /** The settings of a node in this process that knows callers by tokens. */
 export function identified(env: Record<string, string> = {}): Partial<Config> {
-  const { dataDir: _, ...config } = readConfig({ PORT: '0', ...IDENTITY, ...env });
-  return config;
+  const config = Object.entries(readConfig({ PORT: '0', ...IDENTITY, ...env }));
+  // Each node has a folder of its own.
+  return Object.fromEntries(config.filter(([name]) => name !== 'dataDir'));
 }
 
 interface Signing {

@@ -154,8 +154,9 @@ describe('A node behind a gateway', () => {
   it('takes its word for who is calling', async () => {
     const { status, body } = await request(`${node.url}/v2/workspaces`, { headers: OWNER });
     assert.equal(status, 200);
+    const { workspaces } = body as { workspaces: { id: string }[] };
     assert.deepEqual(
-      body.workspaces.map(({ id }: { id: string }) => id),
+      workspaces.map(({ id }) => id),
       ['w'],
     );
     const root = { 'X-User-Id': 'r', 'X-Superadmin': 'true' };

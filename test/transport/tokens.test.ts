@@ -135,8 +135,8 @@ describe('A token signed with a key of a set', () => {
   });
 
   const opened = (): Tokens => {
-    const { AUTH_JWT_SECRET: _, ...env } = IDENTITY;
-    return new Tokens(readConfig({ ...env, AUTH_JWKS_URL: url }));
+    const { AUTH_ISSUER, AUTH_AUDIENCE } = IDENTITY;
+    return new Tokens(readConfig({ AUTH_ISSUER, AUTH_AUDIENCE, AUTH_JWKS_URL: url }));
   };
   async function pair(kid: string, alg = 'ES256'): Promise<{ jwk: JWK; privateKey: CryptoKey }> {
     const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });

@@ -42,7 +42,7 @@ describe('A workspace', () => {
       const headers = bearer(await token({ claims: { sub } }));
       const { body } = await request(`${node.url}/v2/workspaces`, { headers });
       assert.deepEqual(
-        body.workspaces.map(({ id }: { id: string }) => id),
+        (body.workspaces as { id: string }[]).map(({ id }) => id),
         ids,
       );
     }
@@ -106,15 +106,16 @@ describe('A workspace', () => {
     await revokeKey(node.url, 'audited', id);
     const headers = bearer(await as('owner', 'audited', 'u1'));
     const types = ['key.revoked', 'workspace.configured', 'key.created', 'workspace.created'];
-    const { events } = await until('all of it is in the history', async () => {
+    const events = await until('all of it is in the history', async () => {
       const { body } = await request(at('audited/audit'), { headers });
-      return body.events[0]?.event.type === types[0] && body;
+      const found = (body as { events: { event: any }[] }).events;
+      return found[0]?.event.type === types[0] && found;
     });
     assert.deepEqual(
-      (events as { event: { type: string } }[]).map(({ event }) => event.type),
+      events.map(({ event }) => event.type as string),
       types,
     );
-    for (const { event } of events as { event: any }[]) {
+    for (const { event } of events) {
       assert.deepEqual([event.payload.workspace, event.source.userId], ['audited', 'root']);
     }
     const page = await request(`${at('audited/audit')}?limit=3`, { headers });
@@ -130,7 +131,9 @@ describe('A workspace', () => {
       await configure(node.url, workspace);
       await emit(node.url, workspace, [DRAFT, DRAFT, DRAFT], root);
     }
-    const { body } = await request(eventsUrl(node.url, 'theirs', { from: 'now' }), { headers: root });
+    const { body } = await request(eventsUrl(node.url, 'theirs', { from: 'now' }), {
+      headers: root,
+    });
     const theirs = body.cursor as string;
     await request(eventsUrl(node.url, 'theirs', { waitFor: theirs }), { headers: root });
     const page = await request(eventsUrl(node.url, 'theirs', { limit: '1' }), { headers: root });
@@ -142,7 +145,7 @@ describe('A workspace', () => {
       headers: owner,
     });
     assert.deepEqual([polled.recovered, polled.reason], [false, 'other-epoch']);
-    assert.ok(polled.events.every(({ event }: any) => event.workspaceId === 'mine1'));
+    assert.ok((polled.events as any[]).every(({ event }) => event.workspaceId === 'mine1'));
     for (const query of [{ after: theirs }, { from: 'start' }, { waitFor: theirs }]) {
       const { status } = await request(eventsUrl(node.url, 'theirs', query), { headers: owner });
       assert.equal(status, 403);
