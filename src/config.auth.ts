@@ -15,7 +15,7 @@ export const AUTH = {
     default: '',
     kind: longText(32),
     allowed: 'at least 32 bytes',
-    why: 'Set, callers come with a JWT signed with it (HS256); as long as its hash (RFC 7518, 3.2).',
+    why: 'Set, callers come with a JWT signed with it (HS256; RFC 7518, 3.2 tells how long it is).',
     secret: true,
   } satisfies Setting<string>,
   authJwksUrl: {
@@ -23,21 +23,21 @@ export const AUTH = {
     default: '',
     kind: httpsUrl,
     allowed: 'an https URL, or an http URL of this machine',
-    why: 'Set, callers come with a JWT signed with one of the private keys whose public halves are there.',
+    why: 'Set, callers come with a JWT signed with a key whose public half is there.',
   } satisfies Setting<string>,
   authIssuer: {
     env: 'AUTH_ISSUER',
     default: '',
     kind: text,
     allowed: 'text',
-    why: 'The `iss` that a JWT must have; needed with `AUTH_JWKS_URL`.',
+    why: 'The `iss` that a JWT must have; it and the next are needed with `AUTH_JWKS_URL`.',
   } satisfies Setting<string>,
   authAudience: {
     env: 'AUTH_AUDIENCE',
     default: '',
     kind: text,
     allowed: 'text',
-    why: 'The `aud` that a JWT must have, so that one for another service is none here; needed as well.',
+    why: 'The `aud` that a JWT must have, so that one for another service is none here.',
   } satisfies Setting<string>,
   authClockToleranceSeconds: number(
     'AUTH_CLOCK_TOLERANCE_SECONDS',
@@ -51,7 +51,7 @@ export const AUTH = {
     default: [],
     kind: addresses,
     allowed: 'addresses or CIDR networks, separated by commas',
-    why: 'Gateways that authenticate, and say in headers who calls; from elsewhere these count for nothing.',
+    why: 'Gateways that authenticate, and say in headers who calls; from elsewhere nobody may.',
   } satisfies Setting<readonly string[]>,
   authWaitSeconds: number(
     'AUTH_WAIT_SECONDS',

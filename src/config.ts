@@ -59,7 +59,7 @@ export const SETTINGS = {
     default: true,
     kind: flag,
     allowed: 'true, false',
-    why: 'Whether a first emit or subscription makes a workspace; not by default where callers are known.',
+    why: 'Whether a first emit or subscription makes a workspace; `false` where callers are known.',
   } satisfies Setting<boolean>,
   corsOrigins: {
     env: 'CORS_ORIGINS',

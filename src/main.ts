@@ -46,17 +46,18 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop);
 }
 
-const OPEN = `NO AUTHENTICATION is configured: only this machine is served, and every caller may do everything.
-Set AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_TRUSTED_PROXIES to know who calls.`;
+const OPEN = `NO AUTHENTICATION is configured: only this machine is served, and every caller may do
+everything. Set AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_TRUSTED_PROXIES to know who calls.`;
 const KNOWN = 'Callers have to say who they are: docs/access.md.';
 
 function greeting({ url, adminUrl }: Listening, config: Config): string {
   const log = config.kafkaBrokers.length > 0 ? 'on Kafka' : `in ${config.dataDir}`;
   const store = config.elasticsearchUrl.length > 0 ? 'in Elasticsearch' : `in ${config.dataDir}`;
+  const operators = adminUrl === undefined ? '' : `\nOperators are served on ${adminUrl}.`;
   const events = `${url}/v2/workspaces/demo/events`;
   return `
 workspace-events listens on ${url}, its log is ${log}, its history ${store}
-${isAuthenticated(config) ? KNOWN : OPEN}${adminUrl === undefined ? '' : `\nOperators are served on ${adminUrl}`}
+${isAuthenticated(config) ? KNOWN : OPEN}${operators}
 
 Tail a workspace:
   curl -N -H 'Accept: text/event-stream' '${events}?from=start'

@@ -101,8 +101,8 @@ function parseRule(json: unknown, path: string): Filter | undefined {
 }
 
 /**
- * The higher of several roles: what any of them allows. So it is above each of them, also where none
- * is above the other.
+ * The higher of several roles: what any of them allows. So it is above each of them, also where
+ * none is above the other.
  */
 export function highest(rules: readonly RoleRules[], own: Filter | undefined): Role {
   const reads = rules.map(({ read }) => (read === 'own' ? own : read));

@@ -20,7 +20,10 @@ function namesOf(addressee: Addressee, field: (typeof FIELDS)[number]): readonly
   return name === undefined ? [] : [name];
 }
 
-/** What a caller has emitted, and what is targeted at the caller; `undefined` for nobody in particular. */
+/**
+ * What a caller has emitted, and what is targeted at the caller; `undefined` for who is nobody in
+ * particular.
+ */
 export function ownOf(addressee: Addressee): Filter | undefined {
   const { userId, sessionId } = addressee;
   const emitted = [

@@ -18,7 +18,7 @@ export interface KeyRequest {
 /** Every node holds all keys in memory; a workspace with more wants tokens. */
 export const keysMax = 1000;
 
-/** A key is told to be in use no more often: it is to be found whether it is used, not how often. */
+/** A key is told to be in use no more often: what is to be found is whether it is used at all. */
 const USED_EVERY_MS = 60 * 60 * 1000;
 
 const KEY = /^wek_([0-9a-f]{16})_[\w-]{43}$/;

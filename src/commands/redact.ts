@@ -115,8 +115,8 @@ function through(
 const KEY_SEGMENTS_MAX = 64;
 
 /**
- * What is left of a path behind a key: a key that holds dots can be several segments of it, and each
- * `*` one of them or more. So `{"items.a": …}` is found as `{"items": {"a": …}}` is.
+ * What is left of a path behind a key: a key that holds dots can be several segments of it, and
+ * each `*` one of them or more. So `{"items.a": …}` is found as `{"items": {"a": …}}` is.
  */
 function restsAfter(key: string, path: readonly string[]): (readonly string[])[] {
   if (!key.includes('.')) {

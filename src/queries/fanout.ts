@@ -64,8 +64,9 @@ interface Handle {
 
 /**
  * Hands each batch to the live members. Equal filters are evaluated once per event, and a filter
- * that demands a value of a field (`source.userId = u1`), or one of several, only for events that have it: a thousand
- * subscribers who each watch their own user cost an event one look-up, not a thousand evaluations.
+ * that demands a value of a field (`source.userId = u1`), or one of several, only for events that
+ * have it: a thousand subscribers who each watch their own user cost an event one look-up, not a
+ * thousand evaluations.
  */
 export class Fanout {
   readonly #groups = new Map<string, Group>();

@@ -82,6 +82,6 @@ function refusalOf(permission: Permission, workspace: string): string {
     case 'emit':
       return `You may not emit into the workspace ${workspace}.`;
     default:
-      return `You may not do this with the workspace ${workspace}: it takes the duty ${permission}.`;
+      return `You may not do this with the workspace ${workspace}: it takes ${permission}.`;
   }
 }

@@ -10,7 +10,7 @@ import type { Authenticator } from './authenticate.js';
 export interface SessionEvents {
   /** The credential expires soon; from `closesAt` on the connection is over. Epoch milliseconds. */
   expiring(expiresAt: number, closesAt: number): void;
-  /** Who is at the other end may read something else from here on, or is known by a newer credential. */
+  /** Who is at the other end is known by a newer credential, and may read something else. */
   changed(caller: Caller): void;
   /** The connection has to be closed. */
   over(error: ServiceError): void;

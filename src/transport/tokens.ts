@@ -15,9 +15,9 @@ const TOKENS_CACHED_MAX = 10_000;
 /** So a key that is no longer in the set counts no longer than this. */
 const TOKEN_CACHED_MS_MAX = 10 * 60 * 1000;
 
-/** How long keys are used before they are fetched again; one that is unknown is looked for at once, */
+/** How long keys are used before they are fetched again. */
 const KEYS_CACHED_MS = 10 * 60 * 1000;
-/** but no more often than this, however many tokens with unknown keys come. */
+/** One that is unknown is looked for at once, but no more often, however many tokens name such. */
 const KEYS_COOLDOWN_MS = 10_000;
 const KEYS_FETCH_MS_MAX = 5000;
 

@@ -14,8 +14,9 @@ const LAYERS = [
 const ROLES_LAYER = 3;
 
 /**
- * The registry of workspaces and of their keys, and how one's own events get into it: a dead letter, a subscription
- * and a failure are recorded like every event. Otherwise the roles meet at the ports alone.
+ * The registry of workspaces and of their keys, and how one's own events get into it: a dead
+ * letter, a subscription and a failure are recorded like every event. Otherwise the roles meet at
+ * the ports alone.
  */
 const SHARED_BY_ROLES = /^src\/commands\/(workspaces|keyring|context|own)\.ts$/;
 

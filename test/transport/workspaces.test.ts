@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { emit, eventsUrl, request, Socket, type Reply } from '../support/client.js';
 import {
+  token,
+  superadmin,
   as,
   bearer,
-  configure,
   identified,
+  configure,
   makeKey,
   revokeKey,
-  superadmin,
-  token,
 } from '../support/identity.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { until } from '../until.js';
