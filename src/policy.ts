@@ -127,8 +127,9 @@ export function assertSuperadmin(caller: Caller): void {
 }
 
 /**
- * @throws ServiceError `unauthorized` where the caller’s credential counts no more: for what goes on
- *   longer than the request that brought it.
+ * For what goes on longer than the request that brought the credential.
+ *
+ * @throws ServiceError `unauthorized` where it counts no more.
  */
 export function assertCurrent({ key, expiresAt = Infinity }: Caller): void {
   if (key?.isRevoked === true) {

@@ -116,7 +116,7 @@ export class Subscriptions {
     }
   }
 
-  /** Holds a subscription to what another caller may read: the same one, with a newer credential. */
+  /** Holds a subscription to what the same caller may read by a newer credential. */
   transfer(subscription: Subscription, caller: Caller): void {
     const open = this.#bySubscription.get(subscription);
     if (open) {

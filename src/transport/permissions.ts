@@ -3,12 +3,12 @@ import { ANONYMOUS, roleOf, type Caller } from '../policy.js';
 import type { Duty, Grants, Role } from '../policy.roles.js';
 
 /**
- * What an operation needs: `anybody`, a `known` caller, a `superadmin`, or of the caller’s role in
- * the workspace that it reads or emits anything at all, or has a duty.
+ * What an operation needs: `anybody`, a `known` caller, a `superadmin`, or of the caller’s role
+ * in the workspace that it reads or emits anything at all, or has a duty.
  */
 export type Permission = 'anybody' | 'known' | 'superadmin' | 'read' | 'emit' | Duty;
 
-/** By operation of `schemas/openapi.yaml`. What is not here is allowed to nobody, and not served. */
+/** By operation of `schemas/openapi.yaml`. A node does not start where one is not here. */
 export const NEEDS: Readonly<Record<string, Permission>> = {
   listWorkspaces: 'known',
   getWorkspace: 'configure',
@@ -81,7 +81,11 @@ function refusalOf(permission: Permission, workspace: string): string {
       return `You may not read the workspace ${workspace}.`;
     case 'emit':
       return `You may not emit into the workspace ${workspace}.`;
+    case 'keys':
+      return `You may not manage the keys of the workspace ${workspace}.`;
+    case 'audit':
+      return `You may not audit the workspace ${workspace}.`;
     default:
-      return `You may not do this with the workspace ${workspace}: it takes ${permission}.`;
+      return `You may not change the workspace ${workspace}.`;
   }
 }
