@@ -1,4 +1,5 @@
 /** What a setting is, and the kinds of values that settings take. */
+import { isIP } from 'node:net';
 
 export type Kind<T> = (text: string) => T | undefined;
 
@@ -82,3 +83,38 @@ export const indexPrefix: Kind<string> = (given) =>
 /** A part of the name of a topic, which leaves room for the id of a workspace. */
 export const topicPrefix: Kind<string> = (given) =>
   /^[A-Za-z0-9._-]{0,100}$/.test(given) ? given : undefined;
+
+/** A port, where there may be none. */
+export const port: Kind<number | ''> = (given) => (given === '' ? '' : whole(0, 65_535)(given));
+
+/** A secret that is not to be guessed; or none. */
+export const longText =
+  (bytesMin: number): Kind<string> =>
+  (given) =>
+    given === '' || Buffer.byteLength(given) >= bytesMin ? given : undefined;
+
+/** Where keys come from, nobody on the way may change them; or none. */
+export const httpsUrl: Kind<string> = (given) => {
+  if (given === '') {
+    return given;
+  }
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  const isHere = url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, ''));
+  return url?.username === '' && (url.protocol === 'https:' || isHere) ? given : undefined;
+};
+
+/** Whether an address reaches this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Addresses or networks in CIDR notation, several separated by commas. */
+export const addresses: Kind<readonly string[]> = (given) => {
+  const list = given.split(',').filter((item) => item !== '');
+  const isNetwork = (item: string): boolean => {
+    const [address = '', prefix = '0', ...rest] = item.split('/');
+    const bits = isIP(address) === 4 ? 32 : 128;
+    return isIP(address) > 0 && rest.length === 0 && whole(0, bits)(prefix) !== undefined;
+  };
+  return list.every(isNetwork) ? list : undefined;
+};

@@ -1,3 +1,4 @@
+import { AUTH, authFaults, isAuthenticated } from './config.auth.js';
 import { BACK_ENDS, backEndFaults } from './config.backends.js';
 import {
   flag,
@@ -58,7 +59,7 @@ export const SETTINGS = {
     default: true,
     kind: flag,
     allowed: 'true, false',
-    why: 'Whether a first emit or subscription makes a workspace that does not exist.',
+    why: 'Whether a first emit or subscription makes a workspace; `false` where callers are known.',
   } satisfies Setting<boolean>,
   corsOrigins: {
     env: 'CORS_ORIGINS',
@@ -200,6 +201,7 @@ export const SETTINGS = {
     8760,
     'How long a deleted workspace can be restored; what goes on a Friday is missed on a Monday.',
   ),
+  ...AUTH,
   ...BACK_ENDS,
 } as const;
 
@@ -228,15 +230,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   });
   const config = Object.fromEntries(entries) as unknown as Config;
   if (faults.length === 0) {
-    faults.push(...backEndFaults(config));
+    faults.push(...authFaults(config), ...backEndFaults(config));
   }
   if (faults.length > 0) {
     throw new Error(`Invalid settings: ${faults.join('; ')}`);
   }
-  return config;
-}
-
-/** Whether an address reaches this machine only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  const { env: name } = SETTINGS.autoCreateWorkspaces;
+  const isSaid = env[name] !== undefined && env[name] !== '';
+  // A mistyped name must not make a tenant.
+  return isSaid || !isAuthenticated(config) ? config : { ...config, autoCreateWorkspaces: false };
 }

@@ -24,6 +24,7 @@ export const CATALOGUE = {
     closeCode: 4508,
     retriable: true,
   },
+  unauthorized: { status: 401, title: 'Not authenticated', closeCode: 4401, retriable: false },
   forbidden: { status: 403, title: 'Not allowed', closeCode: 4403, retriable: false },
   'not-found': { status: 404, title: 'No such resource', closeCode: 4404, retriable: false },
   'workspace-not-found': {
@@ -125,5 +126,12 @@ export class ServiceError extends Error {
     this.code = code;
     this.errors = details.errors;
     this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+}
+
+/** Who calls has not said so. */
+export class MissingCredential extends ServiceError {
+  constructor() {
+    super('unauthorized', 'Say who you are, by a token or an API key: Authorization: Bearer ….');
   }
 }

@@ -1,7 +1,8 @@
+import { isAuthenticated } from './config.auth.js';
 import { readConfig, type Config } from './config.js';
 import { logger, setLevel } from './logger.js';
 import { openService } from './service.js';
-import { listen } from './transport/server.js';
+import { listen, type Listening } from './transport/server.js';
 
 /** Runs one node until it is told to stop. */
 async function main(): Promise<void> {
@@ -15,7 +16,10 @@ async function main(): Promise<void> {
     await service.close();
     throw error;
   });
-  process.stdout.write(greeting(listening.url, config));
+  if (!isAuthenticated(config)) {
+    logger.warn('no authentication is configured: every caller may do everything');
+  }
+  process.stdout.write(greeting(listening, config));
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -42,13 +46,18 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop);
 }
 
-function greeting(url: string, config: Config): string {
+const OPEN = `NO AUTHENTICATION is configured: only this machine is served, and every caller may do
+everything. Set AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_TRUSTED_PROXIES to know who calls.`;
+const KNOWN = 'Callers have to say who they are: docs/access.md.';
+
+function greeting({ url, adminUrl }: Listening, config: Config): string {
   const log = config.kafkaBrokers.length > 0 ? 'on Kafka' : `in ${config.dataDir}`;
   const store = config.elasticsearchUrl.length > 0 ? 'in Elasticsearch' : `in ${config.dataDir}`;
+  const operators = adminUrl === undefined ? '' : `\nOperators are served on ${adminUrl}.`;
   const events = `${url}/v2/workspaces/demo/events`;
   return `
 workspace-events listens on ${url}, its log is ${log}, its history ${store}
-No authentication is configured: only this machine is served, and every caller may do everything.
+${isAuthenticated(config) ? KNOWN : OPEN}${operators}
 
 Tail a workspace:
   curl -N -H 'Accept: text/event-stream' '${events}?from=start'

@@ -3,6 +3,8 @@ import { Emitter } from './commands/emit.js';
 import type { EventLog } from './commands/log.js';
 import { Rebuilds } from './commands/rebuild.js';
 import { ErrorReporter } from './commands/report.js';
+import { Keyring } from './commands/keyring.js';
+import { Keys } from './commands/keys.js';
 import { Workspaces } from './commands/workspaces.js';
 import type { Config } from './config.js';
 import { lagMeasuredBy } from './metrics.js';
@@ -11,7 +13,7 @@ import { Projector, REPLACED_MS } from './projections/project.js';
 import { Retainer } from './projections/retainer.js';
 import type { EventStore } from './projections/store.js';
 import { HeavyQueries } from './queries/heavy.js';
-import { Subscriptions } from './queries/subscribe.js';
+import { Subscriptions, type Readable } from './queries/subscribe.js';
 
 /** The parts of a running node, put together. */
 export interface Service {
@@ -19,6 +21,8 @@ export interface Service {
   readonly log: EventLog;
   readonly store: EventStore;
   readonly workspaces: Workspaces;
+  readonly keyring: Keyring;
+  readonly keys: Keys;
   readonly emitter: Emitter;
   readonly subscriptions: Subscriptions;
   readonly heavyQueries: HeavyQueries;
@@ -40,9 +44,13 @@ export async function openService(
 ): Promise<Service> {
   const log = await openLog(config, onFatal);
   const store = await openStore(config, onFatal);
+  const keyring = new Keyring();
   const workspaces = await Workspaces.open(log, {
     autoCreate: config.autoCreateWorkspaces,
     retention: retentionOf(config),
+    fold: (event) => {
+      keyring.fold(event);
+    },
   });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
   const shares = await openShares(config);
@@ -51,7 +59,8 @@ export async function openService(
   const replacedMs = REPLACED_MS + 2 * config.searchMsMax;
   const projector = new Projector(ends, workspaces, shares, replacedMs);
   const retainer = new Retainer(ends, workspaces, shares, config.retentionSeconds * 1000);
-  const subscriptions = new Subscriptions(workspaces, log, store, config);
+  const historyOf: Readable['historyOf'] = (id, epoch) => workspaces.historyOf(id, epoch);
+  const subscriptions = new Subscriptions({ workspaces, keyring, log, store, historyOf }, config);
   projector.start();
   retainer.start();
   lagMeasuredBy(() => projector.lag());
@@ -60,6 +69,8 @@ export async function openService(
     log,
     store,
     workspaces,
+    keyring,
+    keys: new Keys(keyring, workspaces),
     emitter: new Emitter(log, workspaces, config),
     subscriptions,
     heavyQueries: new HeavyQueries(config.heavyQueriesMax),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { isLoopback, readConfig, SETTINGS } from '../src/config.js';
+import { isLoopback } from '../src/config.kinds.js';
+import { readConfig, SETTINGS } from '../src/config.js';
 
 describe('The settings', () => {
   it('are their defaults where the environment says nothing', () => {
@@ -36,6 +37,22 @@ describe('The settings', () => {
     assert.equal(readConfig({ PORT: '' }).port, 3000);
   });
 
+  it('make no workspace by themselves where callers are known, unless it is said', () => {
+    const env = { AUTH_JWT_SECRET: 'é'.repeat(16) };
+    assert.equal(readConfig(env).autoCreateWorkspaces, false);
+    const said = { ...env, AUTO_CREATE_WORKSPACES: 'true' };
+    assert.equal(readConfig(said).autoCreateWorkspaces, true);
+    assert.equal(readConfig({ AUTO_CREATE_WORKSPACES: '' }).autoCreateWorkspaces, true);
+  });
+
+  it('refuse a secret that could be guessed, without showing it', () => {
+    assert.throws(
+      () => readConfig({ AUTH_JWT_SECRET: 'hunter2'.repeat(4) }),
+      ({ message }: Error) =>
+        /AUTH_JWT_SECRET.*32 bytes/.test(message) && !message.includes('hunter2'),
+    );
+  });
+
   it('leave alone what is not theirs', () => {
     assert.deepEqual(readConfig({ PATH: '/bin', PORTS: 'x' }), readConfig({}));
   });
@@ -58,6 +75,9 @@ describe('The settings', () => {
     ROLES: ['web', 'api,api', 'api, projector', ','],
     KAFKA_BROKERS: ['kafka', 'http://kafka:9092', 'a:1,b'],
     KAFKA_TOPIC_PREFIX: ['events/', 'a b', 'x'.repeat(101)],
+    ADMIN_PORT: ['-1', '65536', 'x'],
+    AUTH_JWKS_URL: ['http://a/keys', 'ftp://a', 'keys', 'https://u@a/keys'],
+    AUTH_TRUSTED_PROXIES: ['proxy', '10.0.0.0/33', '::1/129', '10.0.0.1/', '10.0.0.1/8/8', '1.2.3'],
     ELASTICSEARCH_INDEX_PREFIX: ['Events', '_events', 'a*'],
   })) {
     for (const value of values) {
@@ -96,6 +116,14 @@ describe('The settings', () => {
       ELASTICSEARCH_USERNAME: 'u',
       ELASTICSEARCH_PASSWORD: 'p',
     },
+    'two ways to verify tokens': {
+      AUTH_JWT_SECRET: 'x'.repeat(32),
+      AUTH_JWKS_URL: 'https://a/keys',
+      AUTH_ISSUER: 'i',
+      AUTH_AUDIENCE: 'a',
+    },
+    'keys that may sign for others too': { AUTH_JWKS_URL: 'https://a/keys', AUTH_ISSUER: 'i' },
+    'an issuer without tokens': { AUTH_ISSUER: 'i' },
     'two registries': { SCHEMA_REGISTRY_URL: 'http://a,http://b' },
   })) {
     it(`refuse ${policy}`, () => {

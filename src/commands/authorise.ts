@@ -1,11 +1,8 @@
 import { ServiceError } from '../errors.js';
 import { Recorded, BEFORE_FIRST, type Event } from '../event.js';
-import type { Role } from '../policy.js';
+import type { Role } from '../policy.roles.js';
 import { compile } from '../queries/filter.predicate.js';
 import type { Filter } from '../queries/filter.js';
-
-/** Compiled once per role filter; roles come from the fold and are few. */
-const compiled = new WeakMap<Filter, ReturnType<typeof compile>>();
 
 /** @throws ServiceError `forbidden` unless the role may emit into the workspace at all. */
 export function assertEmits(role: Role, workspace: string): Filter {
@@ -20,12 +17,7 @@ export function authorise(allowed: Filter, event: Event): void {
   if (allowed.root.op === 'all') {
     return;
   }
-  let matches = compiled.get(allowed);
-  if (!matches) {
-    matches = compile(allowed);
-    compiled.set(allowed, matches);
-  }
-  if (!matches(new Recorded(BEFORE_FIRST, Buffer.alloc(0), event))) {
+  if (!compile(allowed)(new Recorded(BEFORE_FIRST, Buffer.alloc(0), event))) {
     throw new ServiceError('forbidden', `Your role may not emit this event of type ${event.type}.`);
   }
 }

@@ -1,6 +1,6 @@
-import type { Caller } from '../policy.js';
+import { SUPERADMIN_CALLER, type Caller } from '../policy.js';
 import type { Source } from '../event.js';
-import { redactIp } from './redact.js';
+import { redactIp, redactSource } from './redact.js';
 
 /** One request or one connection: who calls, and what the server itself saw of it. */
 export interface Context {
@@ -15,7 +15,7 @@ export interface Context {
 
 /** What the service does on its own account. */
 export function ownContext(correlationId: string): Context {
-  return { caller: { superadmin: true }, correlationId, connectionId: 'service' };
+  return { caller: SUPERADMIN_CALLER, correlationId, connectionId: 'service' };
 }
 
 /** A source with its serialisation, which all events of one request or connection share. */
@@ -24,17 +24,26 @@ export interface SealedSource {
   readonly json: string;
 }
 
-const sources = new WeakMap<Context, SealedSource>();
+const sources = new WeakMap<Context, { sealed: SealedSource; hidden: readonly string[] }>();
+const NOTHING: readonly string[] = [];
 
-/** The source of what comes in by a context, worked out once however many events that is. */
-export function sealedSource(context: Context, workspaceId: string): SealedSource {
-  let sealed = sources.get(context);
-  if (sealed?.source.workspaceId !== workspaceId) {
-    const source = sourceOf(context, workspaceId);
-    sealed = { source, json: JSON.stringify(source) };
-    sources.set(context, sealed);
+/**
+ * The source of what comes in by a context, worked out once however many events that is.
+ *
+ * @param hidden The paths that the workspace redacts.
+ */
+export function sealedSource(
+  context: Context,
+  workspaceId: string,
+  hidden: readonly string[] = NOTHING,
+): SealedSource {
+  let known = sources.get(context);
+  if (known?.sealed.source.workspaceId !== workspaceId || known.hidden !== hidden) {
+    const source = redactSource(sourceOf(context, workspaceId), hidden);
+    known = { sealed: { source, json: JSON.stringify(source) }, hidden };
+    sources.set(context, known);
   }
-  return sealed;
+  return known.sealed;
 }
 
 /** The `source` of the events that come in by a context. The producer has no say in it. */

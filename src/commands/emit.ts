@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Draft, type Event, type Position, type Sealed } from '../event.js';
 import type { Source } from '../event.js';
 import { metrics } from '../metrics.js';
-import { roleOf } from '../policy.js';
+import { assertCurrent, roleOf } from '../policy.js';
 import type { Filter } from '../queries/filter.js';
 import { assertEmits, authorise } from './authorise.js';
 import { sealedSource, type Context } from './context.js';
@@ -75,15 +75,25 @@ export class Emitter {
    *   `forbidden`, or `unavailable` when the log cannot confirm it.
    */
   async emit(workspaceId: string, sent: readonly unknown[], context: Context): Promise<Emitted> {
-    const allowed = assertEmits(roleOf(context.caller, workspaceId), workspaceId);
+    const { caller } = context;
+    // For what a stream or a connection brings long after it was let in.
+    assertCurrent(caller);
+    const grants = this.#workspaces.get(workspaceId)?.grants;
+    assertEmits(roleOf(caller, workspaceId, grants), workspaceId);
     let workspace = this.#workspaces.get(workspaceId);
     while (!workspace?.warm) {
       await this.#prepare(workspace ?? (await this.#workspaces.obtain(workspaceId, context)));
       // Meanwhile it may have been deleted, and even made again.
       workspace = this.#workspaces.get(workspaceId);
     }
+    const role = roleOf(caller, workspaceId, workspace.grants);
+    const allowed = assertEmits(role, workspaceId);
 
-    const { source, json: sourceJson } = sealedSource(context, workspaceId);
+    const { source, json: sourceJson } = sealedSource(
+      context,
+      workspaceId,
+      workspace.config.redact,
+    );
     const batch: Batch = {
       workspace,
       allowed,

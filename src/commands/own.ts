@@ -10,17 +10,19 @@ interface Own {
   /** Epoch milliseconds. */
   acceptedAt: number;
   error?: EventError;
+  /** The paths that the workspace redacts. */
+  hidden?: readonly string[];
 }
 
 /**
  * An event that the service itself emits: no producer sent it, so nothing of it is to be checked.
  */
 export function ownEvent(
-  { workspaceId, type, payload, acceptedAt, error }: Own,
+  { workspaceId, type, payload, acceptedAt, error, hidden }: Own,
   context: Context,
 ): Sealed {
   const createdAt = new Date(acceptedAt).toISOString();
-  const { source, json } = sealedSource(context, workspaceId);
+  const { source, json } = sealedSource(context, workspaceId, hidden);
   const event: Event = {
     id: uuidv7(),
     type,

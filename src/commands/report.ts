@@ -53,8 +53,16 @@ export class ErrorReporter {
     const message = `Internal Error. Its correlation id is ${context.correlationId}.`;
     const error = { code: 'internal-error', message };
     const acceptedAt = workspace.acceptedAt();
+    const { redact: hidden } = workspace.config;
     const event = ownEvent(
-      { workspaceId: workspace.id, type: 'error', payload: {}, acceptedAt, error },
+      {
+        workspaceId: workspace.id,
+        type: 'error',
+        payload: {},
+        acceptedAt,
+        error,
+        ...(hidden && { hidden }),
+      },
       context,
     );
     try {

@@ -2,18 +2,20 @@ import { ServiceError } from '../errors.js';
 import type { Event, Incarnation, JsonObject, Position } from '../event.js';
 import { once } from '../once.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
+import type { Grants, GrantsJson } from '../policy.roles.js';
 import { policyOf, type RetentionConfig, type RetentionPolicy } from '../retention.js';
 import { ownContext, type Context } from './context.js';
 import { Deletions, type Deletion } from './deletions.js';
+import { grantsOf } from './grants.js';
 import { Histories } from './histories.js';
 import { Journal } from './journal.js';
 import type { EventLog } from './log.js';
 import { ownEvent } from './own.js';
 
 /** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
-export interface WorkspaceConfig {
+export interface WorkspaceConfig extends GrantsJson {
   description?: string;
-  /** Payload paths whose values are removed before anything is recorded. */
+  /** Paths in payload and source whose values are removed before anything is recorded. */
   redact?: string[];
   /** Payload paths that give way, in this order, where an event is too large. */
   fit?: string[];
@@ -40,6 +42,11 @@ export class Workspace {
     this.createdAt = createdAt;
     this.histories = new Histories(id, epoch);
     this.config = config;
+  }
+
+  /** Who may do what here, beside those who are known from elsewhere. */
+  get grants(): Grants {
+    return grantsOf(this.config);
   }
 
   /** What the store knows it by; another one from the moment when a rebuilt one takes its place. */
@@ -75,6 +82,8 @@ export interface WorkspacesOptions {
   readonly autoCreate: boolean;
   /** Of each workspace that does not say; those of the service itself are kept for ever. */
   readonly retention: Partial<RetentionPolicy>;
+  /** Told of every event of the system workspace, those from before the start included. */
+  readonly fold?: (event: Event) => void;
 }
 
 const FOR_EVER: RetentionPolicy = { log: {}, history: {} };
@@ -95,6 +104,7 @@ export class Workspaces {
   readonly #creating = new Map<string, Promise<Workspace>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #createdListeners: Listener[] = [];
+  readonly #configuredListeners: Listener[] = [];
   readonly #deletedListeners: Listener[] = [];
   readonly #purgingListeners: Listener[] = [];
   readonly #historiesListeners: Listener[] = [];
@@ -143,6 +153,11 @@ export class Workspaces {
     return isReserved(id) ? FOR_EVER : policyOf(config.retention ?? {}, this.#options.retention);
   }
 
+  /** What a workspace grants, also one that is deleted: its owners may restore it. */
+  grantsOf(id: string): Grants | undefined {
+    return (this.#byId.get(id) ?? this.#deletions.restorable(id)?.workspace)?.grants;
+  }
+
   /**
    * The workspace, also if another node has made it just now.
    *
@@ -187,7 +202,9 @@ export class Workspaces {
     if (!this.#byId.has(id)) {
       return this.#create(id, config, context);
     }
-    await this.record(CHANGES.configured, { workspace: id, config: config as JsonObject }, context);
+    const { epoch } = await this.require(id);
+    const payload = { workspace: id, epoch, config: config as JsonObject };
+    await this.record(CHANGES.configured, payload, context);
     const workspace = await this.require(id);
     await this.#log.retain(id, workspace.epoch, this.retentionOf(workspace).log);
     return workspace;
@@ -270,6 +287,11 @@ export class Workspaces {
     this.#deletedListeners.push(listener);
   }
 
+  /** Tells of each workspace that is given another configuration, on this node or another. */
+  onConfigured(listener: Listener): void {
+    this.#configuredListeners.push(listener);
+  }
+
   /** Tells of each workspace of which from now on nothing is to be left. */
   onPurging(listener: Listener): void {
     this.#purgingListeners.push(listener);
@@ -327,6 +349,7 @@ export class Workspaces {
       this.#appear(new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig));
     } else if (type === CHANGES.configured && known) {
       known.config = payload.config as WorkspaceConfig;
+      tell(this.#configuredListeners, known);
     } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
       const { purging } = this.#deletions.add(known, event);
@@ -341,6 +364,7 @@ export class Workspaces {
     } else {
       this.#foldHistories(known, event);
     }
+    this.#options.fold?.(event);
   }
 
   /** Also of what was deleted: a rebuild goes on, as what is restored is to be whole. */

@@ -39,7 +39,8 @@ export async function aggregate(
   caller: Caller,
   history: History,
 ): Promise<AggregateResult> {
-  const filter = scoped(caller, request.workspace, request.filter);
+  const grants = history.workspaces.get(request.workspace)?.grants;
+  const filter = scoped(caller, request.workspace, request.filter, grants);
   const workspace = await history.workspaces.require(request.workspace);
   const watermark = await watermarkOf(workspace, request, history);
   const selection = { of: [watermark.of], filter, last: watermark.position };

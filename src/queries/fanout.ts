@@ -64,8 +64,9 @@ interface Handle {
 
 /**
  * Hands each batch to the live members. Equal filters are evaluated once per event, and a filter
- * that demands a value of a field (`source.userId = u1`) only for events that have it: a thousand
- * subscribers who each watch their own user cost an event one look-up, not a thousand evaluations.
+ * that demands a value of a field (`source.userId = u1`), or one of several, only for events that
+ * have it: a thousand subscribers who each watch their own user cost an event one look-up, not a
+ * thousand evaluations.
  */
 export class Fanout {
   readonly #groups = new Map<string, Group>();
@@ -146,48 +147,64 @@ export class Fanout {
   }
 
   #file(group: Group): void {
-    const handle = handleOf(group.filter.root);
-    if (!handle) {
+    const handles = handlesOf(group.filter.root);
+    if (!handles) {
       this.#unfiled.add(group);
       return;
     }
-    let shelf = this.#filed.get(handle.field);
-    if (!shelf) {
-      shelf = { texts: textsAt(handle.field), byValue: new Map() };
-      this.#filed.set(handle.field, shelf);
-    }
-    for (const value of handle.values) {
-      shelf.byValue.set(value, (shelf.byValue.get(value) ?? new Set()).add(group));
+    for (const { field, values } of handles) {
+      let shelf = this.#filed.get(field);
+      if (!shelf) {
+        shelf = { texts: textsAt(field), byValue: new Map() };
+        this.#filed.set(field, shelf);
+      }
+      for (const value of values) {
+        shelf.byValue.set(value, (shelf.byValue.get(value) ?? new Set()).add(group));
+      }
     }
   }
 
   #unfile(group: Group): void {
     this.#unfiled.delete(group);
-    const handle = handleOf(group.filter.root);
-    const byValue = handle && this.#filed.get(handle.field)?.byValue;
-    for (const value of handle?.values ?? []) {
-      const groups = byValue?.get(value);
-      groups?.delete(group);
-      if (groups?.size === 0) {
-        byValue?.delete(value);
+    for (const { field, values } of handlesOf(group.filter.root) ?? []) {
+      const byValue = this.#filed.get(field)?.byValue;
+      for (const value of values) {
+        const groups = byValue?.get(value);
+        groups?.delete(group);
+        if (groups?.size === 0) {
+          byValue?.delete(value);
+        }
       }
-    }
-    if (handle && byValue?.size === 0) {
-      this.#filed.delete(handle.field);
+      if (byValue?.size === 0) {
+        this.#filed.delete(field);
+      }
     }
   }
 }
 
-function handleOf(node: FilterNode): Handle | undefined {
-  if (node.op === 'in') {
-    return node;
+/**
+ * Handles of which every match has one: of a member, who reads what is their own or targeted at
+ * them, each of the fields that can say so.
+ */
+function handlesOf(node: FilterNode): readonly Handle[] | undefined {
+  switch (node.op) {
+    case 'in':
+      return [node];
+    case 'or': {
+      const parts = node.nodes.map(handlesOf);
+      return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
+    }
+    case 'and':
+      // The fewest values divide best.
+      return node.nodes
+        .map(handlesOf)
+        .filter((handles) => handles !== undefined)
+        .toSorted((a, b) => countOf(a) - countOf(b))[0];
+    default:
+      return undefined;
   }
-  if (node.op !== 'and') {
-    return undefined;
-  }
-  // The fewest values divide best.
-  return node.nodes
-    .map(handleOf)
-    .filter((handle) => handle !== undefined)
-    .toSorted((a, b) => a.values.length - b.values.length)[0];
+}
+
+function countOf(handles: readonly Handle[]): number {
+  return handles.reduce((sum, { values }) => sum + values.length, 0);
 }

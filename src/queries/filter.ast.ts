@@ -67,6 +67,11 @@ export function and(...filters: readonly Filter[]): Filter {
   return canonical(allOf(filters.map((filter) => filter.root)));
 }
 
+/** What any of the filters lets through. */
+export function or(...filters: readonly Filter[]): Filter {
+  return canonical(anyOf(filters.map((filter) => filter.root)));
+}
+
 export function not(node: FilterNode): FilterNode {
   return node.op === 'not' ? node.node : { op: 'not', node };
 }

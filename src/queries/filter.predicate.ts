@@ -19,8 +19,16 @@ type Test = (recorded: Recorded) => boolean;
  * none is, the event is not even parsed.
  */
 export function compile(filter: Filter): Test {
-  return testOf(filter.root);
+  let test = compiled.get(filter);
+  if (!test) {
+    test = testOf(filter.root);
+    compiled.set(filter, test);
+  }
+  return test;
 }
+
+/** Those of roles come with every request, and a predicate keeps nothing between two events. */
+const compiled = new WeakMap<Filter, Test>();
 
 /**
  * Reads the texts of the scalars at a field: what an `in` is true of, when one of them is listed.

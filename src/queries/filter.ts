@@ -6,7 +6,7 @@ import { allOf, anyOf, canonical, not, type Filter, type FilterNode } from './fi
 import { Budget, condition, isObject, listed, textCondition } from './filter.condition.js';
 import { refuse } from './filter.field.js';
 
-export { and, EVERYTHING } from './filter.ast.js';
+export { and, EVERYTHING, or } from './filter.ast.js';
 export type { Bounds, Filter, FilterNode, NumberBounds, TextBounds } from './filter.ast.js';
 export { isFilterParameter, parseFilterQuery } from './filter.query.js';
 export { fieldFault, isFilterField } from './filter.field.js';

@@ -61,7 +61,8 @@ export async function search(
   caller: Caller,
   history: History,
 ): Promise<SearchResult> {
-  const filter = scoped(caller, request.workspace, request.filter);
+  const grants = history.workspaces.get(request.workspace)?.grants;
+  const filter = scoped(caller, request.workspace, request.filter, grants);
   const workspace = await history.workspaces.require(request.workspace);
   const keyset = keysetOf(request, workspace.epoch);
   // The watermark first: what is written behind it while the search runs is left to the cursor.
@@ -101,7 +102,8 @@ export async function eventById(
   caller: Caller,
   { workspaces, store }: Pick<History, 'workspaces' | 'store'>,
 ): Promise<Positioned> {
-  const filter = scoped(caller, name, parseFilter({ id: { eq: id } }));
+  const grants = workspaces.get(name)?.grants;
+  const filter = scoped(caller, name, parseFilter({ id: { eq: id } }), grants);
   const { history, epoch } = await workspaces.require(name);
   const { hits } = await store.search({
     of: [history],

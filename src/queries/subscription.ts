@@ -41,7 +41,9 @@ export class Subscription implements Member {
   readonly #tail: Tail;
   readonly #options: SubscriptionOptions;
   readonly #subscriber: Subscriber;
-  readonly #matches: (record: Recorded) => boolean;
+  /** What it is asked for, within what its caller may read. */
+  #filter: Filter;
+  #matches: (record: Recorded) => boolean;
   readonly #closing = new AbortController();
   #unlisten: () => void = () => undefined;
   readonly #positionMs: number;
@@ -62,6 +64,7 @@ export class Subscription implements Member {
     this.#tail = tail;
     this.#options = options;
     this.#subscriber = subscriber;
+    this.#filter = options.filter;
     this.#matches = compile(options.filter);
     this.#positionMs = positionMs;
     this.#released = released;
@@ -86,7 +89,7 @@ export class Subscription implements Member {
       await this.#pull();
     } catch (error) {
       // Closing breaks a pause off, and what fails afterwards is nobody's concern.
-      if (!this.#isClosed()) {
+      if (!this.isClosed()) {
         throw error;
       }
     }
@@ -96,9 +99,9 @@ export class Subscription implements Member {
     const { until, pace } = this.#options;
     const { signal } = this.#closing;
     const pacer = pace === undefined ? undefined : new Pacer(pace, signal);
-    while (!this.#isClosed()) {
+    while (!this.isClosed()) {
       await this.#subscriber.ready();
-      if (this.#isClosed()) {
+      if (this.isClosed()) {
         return;
       }
       if (until !== undefined && this.#position >= until) {
@@ -115,20 +118,43 @@ export class Subscription implements Member {
     }
   }
 
+  /**
+   * Goes on from where it stands with another filter: nothing is awaited between the two, so each
+   * event is judged by one of them, and none is given twice or passed over.
+   */
+  rescope(filter: Filter): void {
+    if (this.isClosed() || filter.key === this.#filter.key) {
+      return;
+    }
+    if (this.#leave) {
+      this.#tail.fanout.leave(this.#filter, this);
+      this.#tail.fanout.join(filter, this);
+    }
+    this.#filter = filter;
+    this.#matches = compile(filter);
+  }
+
+  /** Ends it from without, and tells the reader why. */
+  end(error: ServiceError): void {
+    if (!this.isClosed()) {
+      this.#end(error);
+    }
+  }
+
   close(): void {
-    if (this.#isClosed()) {
+    if (this.isClosed()) {
       return;
     }
     this.#position = this.position;
     this.#closing.abort();
     this.#unlisten();
-    this.#tail.fanout.leave(this.#options.filter, this);
+    this.#tail.fanout.leave(this.#filter, this);
     this.#leave?.();
     this.#leave = undefined;
     this.#released();
   }
 
-  #isClosed(): boolean {
+  isClosed(): boolean {
     return this.#closing.signal.aborted;
   }
 
@@ -151,37 +177,48 @@ export class Subscription implements Member {
   /** Takes the next stretch before the head. */
   async #advance(pacer: Pacer | undefined): Promise<void> {
     const { records, end, lostBefore } = await this.#tail.after(this.#position);
-    if (this.#isClosed()) {
+    if (this.isClosed()) {
       return;
     }
     if (lostBefore !== undefined) {
       this.#subscriber.lost('expired', lostBefore);
     }
     const { until = Infinity } = this.#options;
-    const wanted = records.filter((record) => record.position <= until && this.#matches(record));
+    const within = records.filter((record) => record.position <= until);
     if (pacer) {
-      await this.#replay(wanted, pacer);
-    } else if (wanted.length > 0) {
+      await this.#replay(within, pacer);
+      if (!this.isClosed()) {
+        this.#position = end;
+      }
+      return;
+    }
+    const wanted = within.filter((record) => this.#matches(record));
+    if (wanted.length > 0) {
       this.#told = Date.now();
       this.#subscriber.deliver(new Matched(wanted));
     } else if (Date.now() - this.#told > this.#positionMs) {
       this.#told = Date.now();
       this.#subscriber.moved(this.#position);
     }
-    if (!this.#isClosed()) {
+    if (!this.isClosed()) {
       this.#position = end;
     }
   }
 
   async #replay(records: readonly Recorded[], pacer: Pacer): Promise<void> {
     for (const record of records) {
-      await pacer.due(record.event);
-      await this.#subscriber.ready();
-      if (this.#isClosed()) {
-        return;
+      if (this.#matches(record)) {
+        await pacer.due(record.event);
+        await this.#subscriber.ready();
+        if (this.isClosed()) {
+          return;
+        }
+        // While it waited, its caller may have lost the right to read it.
+        if (this.#matches(record)) {
+          this.#subscriber.deliver(new Matched([record]));
+        }
       }
       this.#position = record.position;
-      this.#subscriber.deliver(new Matched([record]));
     }
   }
 
@@ -190,12 +227,12 @@ export class Subscription implements Member {
       this.#wasCaughtUp = true;
       this.#subscriber.caughtUp(this.#position);
     }
-    if (this.#isClosed()) {
+    if (this.isClosed()) {
       return Promise.resolve();
     }
     return new Promise((resolve) => {
       this.#leave = resolve;
-      this.#tail.fanout.join(this.#options.filter, this);
+      this.#tail.fanout.join(this.#filter, this);
     });
   }
 

@@ -90,19 +90,24 @@ export async function emitLines(
   assertPlain(request);
   const tally = new Tally();
   const inflight = new Set<Promise<void>>();
+  const failures: unknown[] = [];
 
   const emit = async (part: readonly { number: number; draft: unknown }[]): Promise<void> => {
     const drafts = part.map(({ draft }) => draft);
     const sent = service.emitter.emit(workspace, drafts, context).then((emitted) => {
       tally.add(part, emitted);
     });
-    const done = sent.finally(() => inflight.delete(done));
+    const done = sent
+      .catch((error: unknown) => {
+        // Told below, however long before the end of the stream it came.
+        failures.push(error);
+      })
+      .finally(() => inflight.delete(done));
     inflight.add(done);
-    // A failure is taken up by the race or by the last wait; until then it has an owner.
-    done.catch(() => undefined);
     if (inflight.size >= PARTS_INFLIGHT_MAX) {
       await Promise.race(inflight);
     }
+    assertNone(failures);
   };
 
   try {
@@ -121,11 +126,19 @@ export async function emitLines(
       }
     }
     await Promise.all(inflight);
+    assertNone(failures);
   } catch (error) {
-    await Promise.allSettled(inflight);
+    await Promise.all(inflight);
     throw tally.withProgress(error);
   }
   return tally.answer();
+}
+
+/** @throws The first of them. */
+function assertNone(failures: readonly unknown[]): void {
+  if (failures.length > 0) {
+    throw failures[0];
+  }
 }
 
 function draftIn(line: Buffer | undefined, bytesMax: number): unknown {

@@ -21,13 +21,19 @@ export interface UnsubscribeFrame {
   id?: RequestId;
   subscription: string;
 }
+export interface AuthenticateFrame {
+  op: 'authenticate';
+  id?: RequestId;
+  token: string;
+}
 /** What a client may send; `schemas/asyncapi.yaml` holds the schemas. */
-export type ClientFrame = EmitFrame | SubscribeFrame | UnsubscribeFrame;
+export type ClientFrame = EmitFrame | SubscribeFrame | UnsubscribeFrame | AuthenticateFrame;
 
 const frames = {
   emit: schema<EmitFrame>('asyncapi.yaml', 'emit'),
   subscribe: schema<SubscribeFrame>('asyncapi.yaml', 'subscribe'),
   unsubscribe: schema<UnsubscribeFrame>('asyncapi.yaml', 'unsubscribe'),
+  authenticate: schema<AuthenticateFrame>('asyncapi.yaml', 'authenticate'),
 };
 
 /** What the answer to a frame is to be labelled with, even where the frame is refused. */

@@ -1,9 +1,11 @@
-import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../commands/context.js';
 import { ServiceError } from '../errors.js';
+import { ANONYMOUS } from '../policy.js';
+import type { Authenticator } from './authenticate.js';
+import { nameIn, refuseHeader } from './headers.js';
 
 /**
  * What may go into logs, events and answers as a correlation id: nothing that could break a line
@@ -12,7 +14,6 @@ import { ServiceError } from '../errors.js';
 const CORRELATION_ID = /^[\w.:-]{1,128}$/;
 /** W3C Trace Context, version 00; a trace id of zeros is none. */
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
-const NAME = /^[^\p{Cc}]{1,256}$/u;
 /** A name or an address, and a port. */
 const HOST = /^[\w.:[\]-]{0,255}$/;
 
@@ -27,30 +28,27 @@ export function unidentified({ headers, socket }: IncomingMessage): Context {
     given !== undefined && CORRELATION_ID.test(given)
       ? given
       : (traceparentOf(headers)?.[1] ?? randomUUID());
-  return { caller: { superadmin: false }, correlationId, connectionId: connectionId(socket) };
+  return { caller: ANONYMOUS, correlationId, connectionId: connectionId(socket) };
 }
 
 /**
- * Who calls, and what the server sees of the request. As long as no authentication is configured
- * the service listens on loopback only, whoever reaches it may do everything, and `X-User-Id` and
- * `X-Session-Id` say in whose name.
+ * Who calls, and what the server sees of the request.
  *
- * @throws ServiceError `invalid-request` naming the header that cannot be taken.
+ * @throws ServiceError `invalid-request` naming the header that cannot be taken, and `unauthorized`
+ *   for a credential that does not count.
  */
-export function identify(request: IncomingMessage, context: Context): Context {
+export async function identify(
+  request: IncomingMessage,
+  context: Context,
+  authenticator: Authenticator,
+): Promise<Context> {
   const { headers, socket } = request;
   const traceparent = traceparentOf(headers)?.[0];
-  const userId = name(request, 'x-user-id');
-  const sessionId = name(request, 'x-session-id');
-  const app = name(request, 'x-app');
+  const app = nameIn(request, 'x-app');
   const host = hostOf(request);
   return {
     ...context,
-    caller: {
-      superadmin: true,
-      ...(userId !== undefined && { userId }),
-      ...(sessionId !== undefined && { sessionId }),
-    },
+    caller: await authenticator.callerOf(request),
     ...(socket.remoteAddress !== undefined && { ip: socket.remoteAddress }),
     ...(host !== undefined && { host }),
     ...(app !== undefined && { app }),
@@ -75,24 +73,11 @@ function header(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Node reads headers as Latin-1; who puts a name beyond ASCII into one means UTF-8. */
-function name(request: IncomingMessage, field: string): string | undefined {
-  const value = header(request.headers[field]);
-  if (value === undefined) {
-    return undefined;
-  }
-  const bytes = Buffer.from(value, 'latin1');
-  const text = bytes.toString();
-  return isUtf8(bytes) && NAME.test(text)
-    ? text
-    : refuse(field, 'must be 1 to 256 characters of UTF-8 without control characters');
-}
-
 /** RFC 9112, 3.2: without a Host, or with one that is none, a request of HTTP/1.1 is refused. */
 function hostOf({ headers, httpVersion }: IncomingMessage): string | undefined {
   const { host } = headers;
   const isValid = host === undefined ? httpVersion === '1.0' : HOST.test(host);
-  return isValid ? host : refuse('host', 'must name a host, with or without a port');
+  return isValid ? host : refuseHeader('host', 'must name a host, with or without a port');
 }
 
 /**
@@ -115,10 +100,4 @@ export function assertTarget(target: string): void {
       });
     }
   }
-}
-
-function refuse(field: string, message: string): never {
-  throw new ServiceError('invalid-request', `The header ${field} ${message}.`, {
-    errors: [{ path: field, message }],
-  });
 }

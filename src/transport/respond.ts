@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Context as KoaContext } from 'koa';
-import { CATALOGUE, type ServiceError } from '../errors.js';
+import { CATALOGUE, MissingCredential, type ServiceError } from '../errors.js';
 import type { EmitResult } from '../commands/emit.js';
 import { formatCursor } from '../queries/cursor.js';
 
@@ -22,7 +22,17 @@ export function problem(error: ServiceError, correlationId: string): Record<stri
 /** Headers that belong to an error. */
 export function problemHeaders(error: ServiceError): Record<string, string> {
   const seconds = error.retryAfterSeconds ?? (CATALOGUE[error.code].retriable ? 1 : undefined);
-  return seconds === undefined ? {} : { 'Retry-After': String(seconds) };
+  return {
+    ...(seconds !== undefined && { 'Retry-After': String(seconds) }),
+    ...(error.code === 'unauthorized' && { 'WWW-Authenticate': challenge(error) }),
+  };
+}
+
+/** RFC 6750, 3: who showed no credential is told of no error. */
+function challenge(error: ServiceError): string {
+  const realm = 'Bearer realm="workspace-events"';
+  const isShown = !(error instanceof MissingCredential);
+  return isShown ? `${realm}, error="invalid_token"` : realm;
 }
 
 /** An error where it concerns one item or one frame. */

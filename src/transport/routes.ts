@@ -7,7 +7,9 @@ import * as admin from './admin.js';
 import * as events from './events.js';
 import type { Call } from './call.js';
 import { cleanUp } from './cleanup.js';
+import * as keys from './keys.js';
 import { checkBody, checkParameters, operations } from './openapi.js';
+import { assertKnown, assertMay, NEEDS, type Permission } from './permissions.js';
 import * as rebuild from './rebuild.js';
 import * as search from './search.js';
 import * as workspaces from './workspaces.js';
@@ -30,6 +32,10 @@ const handlers: Readonly<Record<string, Handler>> = {
   getRebuild: rebuild.getRebuild,
   cancelRebuild: rebuild.cancelRebuild,
   restoreWorkspace: workspaces.restoreWorkspace,
+  listKeys: keys.listKeys,
+  createKey: keys.createKey,
+  revokeKey: keys.revokeKey,
+  getAudit: search.getAudit,
   metrics: admin.metrics,
   healthcheck: admin.healthcheck,
   readiness: admin.readiness,
@@ -49,18 +55,25 @@ export interface RequestState {
   workspace?: string;
 }
 
-/** A route for every operation of the API; an operation without a handler stops the start. */
-export function routes(service: Service, draining: AbortSignal): Router {
+/** Where operations are served. */
+export type Listener = 'main' | 'admin';
+
+/**
+ * A route for every operation of the API; one without a handler, or of which is not said what it
+ * needs, stops the start.
+ */
+export function routes(service: Service, draining: AbortSignal, listener: Listener): Router {
   // A path has one spelling, as in the description.
   const router = new Router({ strict: true, sensitive: true });
-  // Without the role a node has what its operators need, and nothing else.
-  const served = operations.filter(
-    ({ path }) => service.config.roles.includes('api') || !path.startsWith('/v2/'),
-  );
-  for (const { operationId, method, path } of served) {
+  for (const { operationId, method, path } of operations) {
     const handler = handlers[operationId];
-    if (!handler) {
-      throw new Error(`schemas/openapi.yaml has ${operationId}, for which there is no handler`);
+    const permission = NEEDS[operationId];
+    if (!handler || !permission) {
+      const missing = handler ? 'permission' : 'handler';
+      throw new Error(`schemas/openapi.yaml has ${operationId}, for which there is no ${missing}`);
+    }
+    if (!isServed(path, permission, service.config, listener)) {
+      continue;
     }
     const route = path.replaceAll(/\{(\w+)\}/g, ':$1');
     router.register(route, [method], async (ctx: KoaContext) => {
@@ -71,7 +84,12 @@ export function routes(service: Service, draining: AbortSignal): Router {
       if (params.workspace !== undefined) {
         state.workspace = params.workspace;
       }
+      const { workspace = '' } = params;
+      const { caller } = state.context;
+      assertKnown(permission, caller);
       checkParameters(operationId, described);
+      const grants = service.workspaces.grantsOf(workspace);
+      assertMay(permission, { caller, workspace, grants });
       const left = new AbortController();
       ctx.res.once('close', () => {
         left.abort();
@@ -79,7 +97,7 @@ export function routes(service: Service, draining: AbortSignal): Router {
       await handler(ctx, {
         service,
         context: state.context,
-        workspace: params.workspace ?? '',
+        workspace,
         draining,
         left: left.signal,
         query: described.query,
@@ -94,6 +112,22 @@ export function routes(service: Service, draining: AbortSignal): Router {
     }
   }
   return router;
+}
+
+/**
+ * Clients are served where a node has the role, operators where they have a listener of their own
+ * there alone; whether a node is up is for everybody to know.
+ */
+function isServed(
+  path: string,
+  permission: Permission,
+  { roles, adminPort }: Service['config'],
+  listener: Listener,
+): boolean {
+  if (path.startsWith('/v2/')) {
+    return listener === 'main' && roles.includes('api');
+  }
+  return listener === 'admin' || adminPort === '' || permission === 'anybody';
 }
 
 /** @throws ServiceError where no route took the request: 405 where the path has other methods. */

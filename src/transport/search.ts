@@ -1,5 +1,6 @@
 import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
+import { SUPERADMIN_CALLER, SYSTEM_WORKSPACE } from '../policy.js';
 import { aggregate, aggregateAcross } from '../queries/aggregate.js';
 import { parseAggregation, type AggregateBody } from '../queries/aggregate.parse.js';
 import { chosen, parseFields } from '../queries/fields.js';
@@ -64,6 +65,29 @@ export async function getUsageOfAll(ctx: KoaContext, call: Call): Promise<void> 
   const { service, context, left } = call;
   const request = { ...usage(call.query), left };
   ctx.body = await aggregateAcross(request, context.caller, service);
+}
+
+/** What the system workspace has of one workspace, as it is now: not of its namesakes before. */
+export async function getAudit(ctx: KoaContext, call: Call): Promise<void> {
+  const { service, workspace } = call;
+  const asked = call.query as ReadQuery;
+  const { epoch } = await service.workspaces.require(workspace);
+  const filter = parseFilter({
+    'payload.workspace': { eq: workspace },
+    'payload.epoch': { eq: epoch },
+  });
+  const request = {
+    ...pageRequest({ ...asked, filter }, call),
+    workspace: SYSTEM_WORKSPACE,
+    waitMs: 0,
+  };
+  // Whoever may audit the workspace may see of the system workspace what the filter lets through.
+  const { lag, events, next, previous } = await search(request, SUPERADMIN_CALLER, service);
+  tellLag(ctx, lag);
+  ctx.type = JSON_TYPE;
+  const more = { ...(next !== undefined && { next }), ...(previous !== undefined && { previous }) };
+  // A cursor of the system workspace would be of no use to who may not subscribe there.
+  ctx.body = page({ events, ...more }, undefined, {});
 }
 
 export async function searchPage(

@@ -1,21 +1,25 @@
 import { setMaxListeners } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from '@koa/cors';
 import Koa, { type Context as KoaContext } from 'koa';
-import { isLoopback } from '../config.js';
+import { isAuthenticated } from '../config.auth.js';
+import { isLoopback } from '../config.kinds.js';
 import { CATALOGUE } from '../errors.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import type { Service } from '../service.js';
+import { authenticator, OPERATORS, type Authenticator } from './authenticate.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { answerMalformed } from './malformed.js';
 import { LAG_HEADER, problem, problemHeaders } from './respond.js';
-import { refuseUnrouted, routes, type RequestState } from './routes.js';
+import { refuseUnrouted, routes, type Listener, type RequestState } from './routes.js';
 import { isAllowed, OfferingRequest, Upgrades } from './upgrade.js';
 
 export interface Listening {
   readonly url: string;
+  /** Of the operators, where they have a port of their own. */
+  readonly adminUrl?: string;
   /** Takes no more requests, asks every client to come back later, resolves when all are gone. */
   close(): Promise<void>;
 }
@@ -26,22 +30,64 @@ const HEADERS_MS_MAX = 10_000;
 const HEAD_BYTES_MAX = 16 * 1024;
 
 /**
- * Serves a node over HTTP and WebSocket.
+ * Serves a node over HTTP and WebSocket, and its operators at a port of their own where that is
+ * configured.
  *
- * @throws Error for an address that reaches beyond this machine: without authentication everybody
- *   who reaches the service may do everything.
+ * @throws Error for an address that reaches beyond this machine, where everybody who reaches the
+ *   service may do everything.
  */
 export async function listen(service: Service): Promise<Listening> {
-  const { host, port, drainSeconds } = service.config;
-  if (!isLoopback(host)) {
+  const { host, port, adminPort, drainSeconds } = service.config;
+  if (!isLoopback(host) && !isAuthenticated(service.config)) {
     throw new Error(
-      `HOST is ${host}, but no authentication is configured, so it must be a loopback address.`,
+      `HOST is ${host}, but no authentication is configured, so it must be a loopback address. ` +
+        'See AUTH_JWT_SECRET, AUTH_JWKS_URL and AUTH_TRUSTED_PROXIES.',
     );
   }
   const draining = new AbortController();
   // Every stream listens; Node takes more than ten for a leak.
   setMaxListeners(0, draining.signal);
-  const handle = application(service, draining.signal).callback();
+  const callers = authenticator(service.config, service.keys);
+  const main = serverOf(application(service, draining.signal, 'main', callers));
+  const upgrades = new Upgrades(main, service, callers);
+  const url = await bind(main, port, host);
+  const servers = [main];
+  let adminUrl: string | undefined;
+  if (adminPort !== '') {
+    const admin = serverOf(application(service, draining.signal, 'admin', OPERATORS));
+    servers.push(admin);
+    adminUrl = await bind(admin, adminPort, ADMIN_HOST).catch(async (error: unknown) => {
+      await upgrades.drain(0);
+      await closed(main);
+      throw error;
+    });
+  }
+  return {
+    url,
+    ...(adminUrl !== undefined && { adminUrl }),
+    close: async () => {
+      draining.abort();
+      const ended = Promise.all(servers.map(closed));
+      const late = setTimeout(() => {
+        servers.forEach((server) => {
+          server.closeAllConnections();
+        });
+      }, drainSeconds * 1000);
+      await upgrades.drain(drainSeconds);
+      servers.forEach((server) => {
+        server.closeIdleConnections();
+      });
+      await ended;
+      clearTimeout(late);
+    },
+  };
+}
+
+/** Operators are on the machine, or come through a tunnel to it. */
+const ADMIN_HOST = '127.0.0.1';
+
+function serverOf(app: Koa): Server {
+  const handle = app.callback();
   const server = createServer({
     IncomingMessage: OfferingRequest,
     maxHeaderSize: HEAD_BYTES_MAX,
@@ -58,40 +104,51 @@ export async function listen(service: Service): Promise<Listening> {
   // An expectation that is not known need not be met (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
   answerMalformed(server);
-  const upgrades = new Upgrades(server, service);
+  return server;
+}
+
+/** Begins to listen; gives the URL. */
+async function bind(server: Server, port: number, host: string): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
   const { address, port: bound, family } = server.address() as AddressInfo;
   const name = family === 'IPv6' ? `[${address}]` : address;
-  return {
-    url: `http://${name}:${String(bound)}`,
-    close: async () => {
-      draining.abort();
-      const closed = new Promise((resolve) => server.close(resolve));
-      const late = setTimeout(() => {
-        server.closeAllConnections();
-      }, drainSeconds * 1000);
-      await upgrades.drain(drainSeconds);
-      server.closeIdleConnections();
-      await closed;
-      clearTimeout(late);
-    },
-  };
+  return `http://${name}:${String(bound)}`;
 }
 
-function application(service: Service, draining: AbortSignal): Koa {
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+}
+
+function application(
+  service: Service,
+  draining: AbortSignal,
+  listener: Listener,
+  callers: Authenticator,
+): Koa {
   const { corsOrigins } = service.config;
   const app = new Koa();
-  const router = routes(service, draining);
+  const router = routes(service, draining, listener);
   app.use((ctx, next) => answered(ctx, next, service));
   app.use(
     cors({
       origin: (ctx) => (isAllowed(ctx.get('Origin'), corsOrigins) ? ctx.get('Origin') : ''),
-      exposeHeaders: ['X-Correlation-Id', 'Retry-After', LAG_HEADER],
+      exposeHeaders: ['X-Correlation-Id', 'Retry-After', 'WWW-Authenticate', LAG_HEADER],
     }),
   );
+  // After CORS, so that a page can read why it is refused.
+  app.use(async (ctx, next) => {
+    const state = ctx.state as RequestState;
+    state.context = await identify(ctx.req, state.context, callers);
+    assertTarget(ctx.url);
+    await next();
+  });
   app.use(router.routes());
   app.use((ctx) => refuseUnrouted(ctx, router));
   // What reaches Koa itself is a stream that broke off under way: its client has gone.
@@ -101,9 +158,7 @@ function application(service: Service, draining: AbortSignal): Koa {
   return app;
 }
 
-/**
- * Identifies the caller, turns what is thrown into a problem, and writes the one line of the log.
- */
+/** Turns what is thrown into a problem, and writes the one line of the log. */
 async function answered(
   ctx: KoaContext,
   next: () => Promise<unknown>,
@@ -114,8 +169,6 @@ async function answered(
   state.context = unidentified(ctx.req);
   ctx.set('X-Correlation-Id', state.context.correlationId);
   try {
-    state.context = identify(ctx.req, state.context);
-    assertTarget(ctx.url);
     await next();
   } catch (error) {
     if (ctx.res.destroyed && (error as Error).name === 'AbortError') {

@@ -6,12 +6,13 @@ import { WebSocketServer } from 'ws';
 import type { Context } from '../commands/context.js';
 import { ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
-import { EVERYTHING } from '../queries/filter.js';
-import { scoped } from '../queries/scope.js';
+import { ANONYMOUS } from '../policy.js';
 import type { Service } from '../service.js';
+import type { Authenticator } from './authenticate.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { checkParameters } from './openapi.js';
 import { endWith } from './respond.js';
+import { assertMayConnect } from './session.js';
 import { Connection } from './ws.js';
 
 const SUBPROTOCOL = 'workspace-events.v1';
@@ -43,11 +44,23 @@ export class OfferingRequest extends IncomingMessage {
 /** The open WebSockets of a node. */
 export class Upgrades {
   readonly #service: Service;
+  readonly #callers: Authenticator;
   readonly #connections = new Set<Connection>();
   readonly #sockets: WebSocketServer;
 
-  constructor(server: Server, service: Service) {
+  constructor(server: Server, service: Service, callers: Authenticator) {
     this.#service = service;
+    this.#callers = callers;
+    service.workspaces.onConfigured(({ id }) => {
+      this.#each((connection) => {
+        connection.recheck(id);
+      });
+    });
+    service.keyring.onRevoked((key) => {
+      this.#each((connection) => {
+        connection.revoked(key);
+      });
+    });
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -90,12 +103,13 @@ export class Upgrades {
       socket.destroy();
     });
     try {
-      context = identify(request, context);
+      context = await identify(request, context, this.#callers);
       const workspace = await this.#workspaceOf(request, context);
       this.#sockets.handleUpgrade(request, socket, head, (ws) => {
         const { correlationId, caller } = context;
         logger.info({ correlationId, userId: caller.userId, workspaceId: workspace }, 'websocket');
-        const connection = new Connection(this.#service, workspace, context, ws, socket);
+        const of = { workspace, context };
+        const connection = new Connection(this.#service, this.#callers, of, ws, socket);
         this.#connections.add(connection);
         void connection.closed.then(() => this.#connections.delete(connection));
       });
@@ -107,7 +121,7 @@ export class Upgrades {
 
   /** The workspace that is asked for. A browser’s page must come from an allowed origin. */
   async #workspaceOf(request: IncomingMessage, { caller }: Context): Promise<string> {
-    const { corsOrigins, autoCreateWorkspaces, roles } = this.#service.config;
+    const { corsOrigins, roles } = this.#service.config;
     assertTarget(request.url ?? '');
     const workspace = EVENTS_TARGET.exec(request.url ?? '')?.[1];
     if (workspace === undefined || !roles.includes('api')) {
@@ -118,11 +132,17 @@ export class Upgrades {
       throw new ServiceError('forbidden', `Pages of ${origin} may not connect; see CORS_ORIGINS.`);
     }
     checkParameters('readEvents', { params: { workspace }, query: {}, headers: {} });
-    scoped(caller, workspace, EVERYTHING);
-    if (!autoCreateWorkspaces) {
-      await this.#service.workspaces.require(workspace);
+    // Pages cannot set headers: who has not said who they are may do so in a first frame.
+    if (caller !== ANONYMOUS) {
+      await assertMayConnect(caller, workspace, this.#service);
     }
     return workspace;
+  }
+
+  #each(tell: (connection: Connection) => void): void {
+    for (const connection of [...this.#connections]) {
+      tell(connection);
+    }
   }
 }
 

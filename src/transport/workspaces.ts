@@ -1,15 +1,17 @@
 import type { Context as KoaContext } from 'koa';
 import type { Deletion } from '../commands/deletions.js';
+import { ServiceError } from '../errors.js';
 import { msOf } from '../retention.js';
 import type { Workspace, WorkspaceConfig } from '../commands/workspaces.js';
-import { assertManages, isReserved, roleOf } from '../policy.js';
+import { isOwner, isReserved, roleOf } from '../policy.js';
+import { parseGrants } from '../policy.roles.js';
 import { jsonBody } from './body.js';
 import type { Call } from './call.js';
 
 export function listWorkspaces(ctx: KoaContext, { service, context, query }: Call): void {
   const { workspaces } = service;
-  const manages = ({ id }: Workspace): boolean =>
-    !isReserved(id) && roleOf(context.caller, id).manage;
+  const manages = ({ id, grants }: Workspace): boolean =>
+    !isReserved(id) && roleOf(context.caller, id, grants).manage.has('configure');
   ctx.body = {
     workspaces:
       query.deleted === true
@@ -21,30 +23,37 @@ export function listWorkspaces(ctx: KoaContext, { service, context, query }: Cal
   };
 }
 
-export async function getWorkspace(
-  ctx: KoaContext,
-  { service, context, workspace }: Call,
-): Promise<void> {
-  assertManages(context.caller, workspace);
+export async function getWorkspace(ctx: KoaContext, { service, workspace }: Call): Promise<void> {
   ctx.body = shown(await service.workspaces.require(workspace));
 }
 
-export async function putWorkspace(
-  ctx: KoaContext,
-  { service, context, workspace, check }: Call,
-): Promise<void> {
-  assertManages(context.caller, workspace);
-  const config = await jsonBody(ctx.req, service.config.bodyBytesMax);
-  check(config);
+export async function putWorkspace(ctx: KoaContext, call: Call): Promise<void> {
+  const { service, context, workspace, check } = call;
+  const body = await jsonBody(ctx.req, service.config.bodyBytesMax);
+  check(body);
+  const config = body as WorkspaceConfig;
+  parseGrants(config);
+  assertMayGrant(config, call);
   ctx.status = service.workspaces.get(workspace) ? 200 : 201;
-  ctx.body = shown(await service.workspaces.put(workspace, config as WorkspaceConfig, context));
+  ctx.body = shown(await service.workspaces.put(workspace, config, context));
+}
+
+/** Who may change roles and members could make an owner of themselves. */
+function assertMayGrant(config: WorkspaceConfig, { service, context, workspace }: Call): void {
+  const known = service.workspaces.get(workspace);
+  const isOwn = isOwner(roleOf(context.caller, workspace, known?.grants));
+  const said = ({ roles = {}, members = {} }: WorkspaceConfig): string =>
+    JSON.stringify([roles, members]);
+  if (!isOwn && said(config) !== said(known?.config ?? {})) {
+    const message = 'Who changes roles and members must be allowed all that they may allow.';
+    throw new ServiceError('forbidden', message);
+  }
 }
 
 export async function deleteWorkspace(
   ctx: KoaContext,
   { service, context, workspace, query }: Call,
 ): Promise<void> {
-  assertManages(context.caller, workspace);
   const { grace = service.config.deleteGraceHours } = query as { grace?: number };
   await service.workspaces.delete(workspace, context, msOf(grace));
   ctx.status = 204;
@@ -54,7 +63,6 @@ export async function restoreWorkspace(
   ctx: KoaContext,
   { service, context, workspace }: Call,
 ): Promise<void> {
-  assertManages(context.caller, workspace);
   ctx.body = shown(await service.workspaces.restore(workspace, context));
 }
 

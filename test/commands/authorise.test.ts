@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { assertEmits, authorise } from '../../src/commands/authorise.js';
 import type { Event } from '../../src/event.js';
-import type { Role } from '../../src/policy.js';
+import type { Role } from '../../src/policy.roles.js';
 import { parseFilter, type Filter } from '../../src/queries/filter.js';
 import { recorded } from '../projections/recorded.js';
 
-const role = (emit: Filter | undefined): Role => ({ read: undefined, emit, manage: false });
+const role = (emit: Filter | undefined): Role => ({ read: undefined, emit, manage: new Set() });
 const event = (parts: Partial<Event>): Event => recorded(0, parts).event;
 const forbidden = { code: 'forbidden', message: /this event of type order\.sent/ };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { redact, redactIp, replaceAt } from '../../src/commands/redact.js';
+import { redact, redactIp, redactSource, replaceAt } from '../../src/commands/redact.js';
 import { BEFORE_FIRST, Recorded, type Event, type JsonObject } from '../../src/event.js';
 import { compile } from '../../src/queries/filter.predicate.js';
 import { parseFilter } from '../../src/queries/filter.js';
@@ -140,6 +140,33 @@ describe('Redaction', () => {
     assert.deepEqual(redact({ a: 1 }, ['payload.hasOwnProperty', 'payload.__proto__']), { a: 1 });
   });
 
+  it('takes a star for any one key, whole where it holds dots, and for any place in a list', () => {
+    removes(
+      ['payload.*.card'],
+      { a: { card: 1, b: 2 }, 'c.d': { card: 3 } },
+      { a: { b: 2 }, 'c.d': {} },
+    );
+    removes(['payload.items.*.ssn'], { items: { 'x.y': { ssn: 1 } } }, { items: { 'x.y': {} } });
+    removes(['payload.items.*.ssn'], { items: [{ ssn: 1, a: 2 }] }, { items: [{ a: 2 }] });
+    removes(['payload.items.*.ssn'], { items: [[{ ssn: 1 }]] }, { items: [[{}]] });
+    removes(['payload.*.*'], { a: { b: 1 }, c: 2 }, { a: {}, c: 2 });
+    removes(['payload.*'], { '': 1, 'a.b': 2 }, {});
+  });
+
+  it('finds what is within keys that hold dots as if it were nested', () => {
+    removes(['payload.items.*.ssn'], { 'items.x': { ssn: 1, a: 2 } }, { 'items.x': { a: 2 } });
+    removes(['payload.items.*.ssn'], { 'items.x.y': { ssn: 1 } }, { 'items.x.y': {} });
+    removes(['payload.items.*.ssn'], { 'items.x.ssn': 1, 'items.ssn': 2 }, { 'items.ssn': 2 });
+    removes(['payload.*.card'], { 'a.card': 1, 'card.a': 2, card: 3 }, { 'card.a': 2, card: 3 });
+    removes(['payload.a.*'], { 'a.b': { c: 1 }, a: 1, 'b.a': 1 }, { a: 1, 'b.a': 1 });
+  });
+
+  it('of a key with very many dots takes no time worth mentioning', () => {
+    const key = 'a.'.repeat(500_000);
+    const paths = Array.from({ length: 100 }, (_, n) => `payload.${'*.'.repeat(100)}k${n}`);
+    assert.deepEqual(Object.keys(redact({ [key]: { b: 1 } }, paths)), [key]);
+  }).timeout(2000);
+
   it('copies only the way to what it removes', () => {
     const payload = { a: { b: 1, c: { d: 1 } }, e: { f: 1 } };
     const left = redact(payload, ['payload.a.b', 'payload.x.y']);
@@ -151,6 +178,29 @@ describe('Redaction', () => {
   it('of all keys takes as long as there are keys', () => {
     const wide = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`k${n}`, n]));
     assert.deepEqual(redact(wide, ['payload.*']), {});
+  });
+});
+
+describe('Redaction of a source', () => {
+  const source = {
+    userId: 'u',
+    workspaceId: 'w',
+    correlationId: 'c',
+    connectionId: 'k',
+    ip: '8.8.8.8',
+    host: 'h',
+  };
+
+  it('removes what is named, or all that an event can be without', () => {
+    const left = redactSource(source, ['source.ip', 'payload.a']);
+    assert.deepEqual({ ...left, ip: '8.8.8.8' }, source);
+    assert.ok(!('ip' in left));
+    assert.deepEqual(redactSource(source, ['source.*']), {
+      workspaceId: 'w',
+      correlationId: 'c',
+      connectionId: 'k',
+    });
+    assert.equal(redactSource(source, ['payload.ip']), source);
   });
 });
 

@@ -162,7 +162,7 @@ export const CONFIG_ATTACKS: readonly Attack[] = [
         /__proto__ is not known here/,
       ],
       ['A path is no text.', puts('{"redact":[{}]}'), /redact\[0\] must be string/],
-      ['A path leaves the payload.', puts('{"redact":["source.userId"]}'), /`payload.` and a dot/],
+      ['A path leaves the payload.', puts('{"redact":["target.userId"]}'), /`payload.` and a dot/],
       ['A path is the whole payload.', puts('{"fit":["payload"]}'), /`payload.` and a dotted path/],
       [
         'More paths than anyone has are walked for each event.',

@@ -142,6 +142,23 @@ describe('The fan-out', () => {
       assert.deepEqual(served, [5]);
     });
 
+    it('filters that demand one of several values only for events that have one', () => {
+      const own = [
+        { 'source.userId': 'u1' },
+        { 'target.userId': 'u1' },
+        { 'target.topic': 'news' },
+      ];
+      joined(fanout, { $and: [own, { 'payload.n': { gte: 0 } }] });
+      const strange = watched(0, ofUser('u2'));
+      const mine = [ofUser('u1'), { target: { userId: 'u1', topic: 'news' } }];
+      const looked = mine.map((parts, n) => watched(n + 1, parts));
+      fanout.publish([strange.record, ...looked.map(({ record }) => record)]);
+      assert.deepEqual(
+        [strange.looks(), ...looked.map(({ looks }) => looks() > 0)],
+        [0, true, true],
+      );
+    });
+
     it('a filter under the value that divides best', () => {
       joined(fanout, { 'payload.tags': ['a', 'b', 'c'], type: 'x' });
       const { record, looks } = watched(1, { type: 'y', payload: { tags: ['a'] } });

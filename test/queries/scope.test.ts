@@ -9,15 +9,15 @@ describe('The scope of a caller', () => {
   it('narrows nothing for who may read everything', () => {
     for (const workspace of ['w', '_system']) {
       const asked = parseFilter({ type: 'order.*' });
-      assert.deepEqual(scoped(ADMIN, workspace, asked), asked);
-      assert.deepEqual(scoped(ADMIN, workspace, EVERYTHING), EVERYTHING);
+      assert.deepEqual(scoped(ADMIN, workspace, asked, undefined), asked);
+      assert.deepEqual(scoped(ADMIN, workspace, EVERYTHING, undefined), EVERYTHING);
     }
   });
 
   it('refuses who may read nothing, whatever is asked', () => {
     for (const workspace of ['w', '_system']) {
       for (const asked of [EVERYTHING, parseFilter({ 'source.userId': 'u1' })]) {
-        assert.throws(() => scoped(STRANGER, workspace, asked), {
+        assert.throws(() => scoped(STRANGER, workspace, asked, undefined), {
           code: 'forbidden',
           message: `You may not read the workspace ${workspace}.`,
         });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Emitter } from '../../src/commands/emit.js';
+import { Keyring } from '../../src/commands/keyring.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
 import { ServiceError } from '../../src/errors.js';
 import type { Json, Position } from '../../src/event.js';
@@ -125,7 +126,8 @@ describe('A search', () => {
     const deadLetters = await DeadLetters.open(log, store, workspaces);
     const projector = new Projector({ log, store, deadLetters }, workspaces, ALL_SHARES);
     const config = { ringBytesMax: 2000, readBytes: 1000, positionSeconds: 3600 };
-    const subscriptions = new Subscriptions(workspaces, log, store, config);
+    const readable = { ...backEnds, workspaces, keyring: new Keyring() };
+    const subscriptions = new Subscriptions(readable, config);
     projector.start();
     const filters: Json[] = [{}, { 'payload.n': ODD }];
     const searching: { filter: Json; result: Promise<SearchResult> }[] = [];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mock } from 'node:test';
+import { Keyring } from '../../src/commands/keyring.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { formatCursor } from '../../src/queries/cursor.js';
@@ -31,7 +32,8 @@ describe('Subscribing', () => {
     workspace = `w-${randomUUID()}`;
     reader = new Reader();
     openings = [];
-    subscriptions = new Subscriptions(workspaces, backEnds.log, backEnds.store, CONFIG);
+    const readable = { ...backEnds, workspaces, keyring: new Keyring() };
+    subscriptions = new Subscriptions(readable, CONFIG);
   });
 
   afterEach(() => {

@@ -7,6 +7,9 @@ import { isDateTime } from '../../src/commands/validate.js';
 export interface Operation {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, Response>>;
+  readonly requestBody?: {
+    readonly content: Readonly<Record<string, { readonly example?: unknown }>>;
+  };
 }
 interface Response {
   readonly $ref?: string;

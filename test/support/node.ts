@@ -19,6 +19,7 @@ export async function temporaryFolder(): Promise<{ path: string; remove: () => P
 /** A node in this process, on a free port, with data of its own. */
 export interface TestNode {
   readonly url: string;
+  readonly adminUrl: string | undefined;
   readonly service: Service;
   /** Stops it; the data goes too, unless the caller gave the folder. */
   stop(): Promise<void>;
@@ -39,6 +40,7 @@ export async function startNode(settings: Partial<Config> = {}): Promise<TestNod
   });
   return {
     url: listening.url,
+    adminUrl: listening.adminUrl,
     service,
     stop: async () => {
       await listening.close();

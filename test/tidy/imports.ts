@@ -5,7 +5,7 @@ const LAYERS = [
   /^src\/(?!(policy|backends|service|main)\.)[^/]+\.ts$/,
   // The filter language, and the document whose tokens it speaks of.
   /^src\/(queries\/filter(\.(?!sqlite|elastic)\w+)*|projections\/document)\.ts$/,
-  /^src\/(commands\/(log|registry)|projections\/store|policy)\.ts$/,
+  /^src\/(commands\/(log|registry)|projections\/store|policy(\.\w+)?)\.ts$/,
   /^src\/(commands|projections|queries)\//,
   /^src\/(backends|service)\.ts$/,
   /^src\/transport\//,
@@ -14,10 +14,11 @@ const LAYERS = [
 const ROLES_LAYER = 3;
 
 /**
- * The registry of workspaces, and how one's own events get into it: a dead letter, a subscription
- * and a failure are recorded like every event. Otherwise the roles meet at the ports alone.
+ * The registry of workspaces and of their keys, and how one's own events get into it: a dead
+ * letter, a subscription and a failure are recorded like every event. Otherwise the roles meet at
+ * the ports alone.
  */
-const SHARED_BY_ROLES = /^src\/commands\/(workspaces|histories|context|own)\.ts$/;
+const SHARED_BY_ROLES = /^src\/commands\/(workspaces|histories|keyring|context|own)\.ts$/;
 
 const layerOf = (path: string): number => LAYERS.findIndex((files) => files.test(path));
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
@@ -62,6 +63,7 @@ const CLIENTS: Record<string, RegExp> = {
   '@kafkajs/confluent-schema-registry': /\/registry\.confluent\.ts$/,
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
   ws: /^src\/transport\/(upgrade|framesocket|ws)\.ts$/,
+  jose: /^src\/transport\/tokens\.ts$/,
   'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   pino: /^src\/logger\.ts$/,

@@ -9,6 +9,7 @@ import type { Position } from '../../src/event.js';
 import { FrameSocket, subscriberOn } from '../../src/transport/framesocket.js';
 import { request, Socket } from '../support/client.js';
 import { assertFrameDescribed, clientOps, serverOps } from '../support/described.js';
+import { bearer, identified, superadmin, token } from '../support/identity.js';
 import { startNode, type TestNode } from '../support/node.js';
 
 const DRAFT = { type: 'order.paid', payload: { total: 12 } };
@@ -18,8 +19,12 @@ describe('The description of the WebSocket', () => {
   let socket: Socket;
 
   before(async () => {
-    node = await startNode({ positionSeconds: 1 });
+    const settings = { positionSeconds: 1, autoCreateWorkspaces: true };
+    node = await startNode({ ...identified(), ...settings });
     socket = await Socket.open(node.url, 'walk');
+    // It expires so soon that this is told at once.
+    const short = await token({ claims: { superadmin: true }, expiresIn: 20 });
+    await socket.ask({ op: 'authenticate', token: short });
   });
   after(async () => {
     await socket.close();
@@ -49,7 +54,9 @@ describe('The description of the WebSocket', () => {
     await socket.until('a position has come', ({ op }) => op === 'position');
     await socket.ask({ op: 'unsubscribe', subscription });
     await socket.ask({ op: 'unsubscribe', subscription });
-    await request(`${node.url}/v2/workspaces/walk`, { method: 'DELETE' });
+    const headers = bearer(await superadmin());
+    await request(`${node.url}/v2/workspaces/walk`, { method: 'DELETE', headers });
+    await socket.until('the token expires', ({ op }) => op === 'expiring');
     await socket.until('the other subscription has ended', ({ op }) => op === 'ended');
     const seen = new Set(socket.frames.map(({ op }) => op));
     // It takes the loss of events that are being read, which here are never lost.

@@ -61,6 +61,26 @@ const WALK: Record<string, readonly ((url: string) => Promise<Reply>)[]> = {
     (url) => request(`${url}/v2/workspaces/walk/search`, { json: { filter: { type: 'order.*' } } }),
     (url) => request(`${url}/v2/workspaces/walk/search`, { json: { filter: 3 } }),
   ],
+  createKey: [
+    (url) => request(`${url}/v2/workspaces/walk/keys`, { json: { role: 'member' } }),
+    (url) => request(`${url}/v2/workspaces/walk/keys`, { json: { role: 'clerk' } }),
+  ],
+  listKeys: [
+    (url) => request(`${url}/v2/workspaces/walk/keys`),
+    (url) => request(`${url}/v2/workspaces/nobody/keys`),
+  ],
+  revokeKey: [
+    async (url) => {
+      const { body } = await request(`${url}/v2/workspaces/walk/keys`);
+      const { id } = body.keys[0] as { id: string };
+      return request(`${url}/v2/workspaces/walk/keys/${id}`, { method: 'DELETE' });
+    },
+    (url) => request(`${url}/v2/workspaces/walk/keys/x`, { method: 'DELETE' }),
+  ],
+  getAudit: [
+    (url) => request(`${url}/v2/workspaces/walk/audit?limit=1`),
+    (url) => request(`${url}/v2/workspaces/walk/audit?limit=0`),
+  ],
   metrics: [(url) => request(`${url}/metrics`), (url) => request(`${url}/metrics?x=1`)],
   healthcheck: [
     (url) => request(`${url}/sys/healthcheck`),
@@ -187,7 +207,7 @@ describe('The description of the API', () => {
         .filter((body) => body !== undefined)
         .map((json) => ({ operation, json }));
     });
-    assert.equal(bodies.length, 4);
+    assert.equal(bodies.length, 6);
     for (const { operation, json } of bodies) {
       const [path, methods] = Object.entries(paths).find(([, of]) =>
         Object.values(of).includes(operation),
@@ -206,7 +226,10 @@ describe('The description of the API', () => {
 
   it('says of what has a form in words what would be right, since a refusal tells these', () => {
     const { schemas, parameters } = openapi.components as Record<string, Json>;
-    const bodies = ['Draft', 'CloudEvents', 'SearchBody', 'WorkspaceConfig', 'From', 'Target'];
+    const bodies = [
+      ...['Draft', 'CloudEvents', 'SearchBody', 'WorkspaceConfig', 'From', 'Target'],
+      ...['KeyBody', 'KeyId', 'Role'],
+    ];
     const found = [
       ...bodies.map((name) => schemas![name]),
       ...Object.values(parameters!),

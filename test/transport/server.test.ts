@@ -89,7 +89,12 @@ describe('The server', () => {
     assert.equal(answer.status, 404);
     assert.equal(answer.headers.get('Access-Control-Allow-Origin'), APP, 'also of a refusal');
     const exposed = answer.headers.get('Access-Control-Expose-Headers') ?? '';
-    assert.deepEqual(exposed.split(','), ['X-Correlation-Id', 'Retry-After']);
+    assert.deepEqual(exposed.split(','), [
+      'X-Correlation-Id',
+      'Retry-After',
+      'WWW-Authenticate',
+      'Projection-Lag-Events',
+    ]);
     await node.stop();
   });
 
