@@ -3,7 +3,7 @@ import { translate } from '../queries/filter.elastic.js';
 import { compile } from '../queries/filter.predicate.js';
 import { Aggregation } from './aggregation.js';
 import type { Cluster } from './store.elastic.client.js';
-import type { Columns } from './store.elastic.columns.js';
+import type { ColumnLists } from './store.elastic.columns.js';
 import { reckon } from './store.elastic.groups.js';
 import { reckoningOf, type Reckoning } from './store.elastic.metrics.js';
 import { hitsMax, walk } from './store.elastic.reader.js';
@@ -25,11 +25,11 @@ export class Aggregations {
   readonly #cluster: Cluster;
   /** The alias of all events. */
   readonly #index: string;
-  readonly #columns: Columns;
+  readonly #columns: ColumnLists;
   readonly #msMax: number;
 
   /** @param msMax For one of them, in milliseconds. */
-  constructor(cluster: Cluster, index: string, columns: Columns, msMax: number) {
+  constructor(cluster: Cluster, index: string, columns: ColumnLists, msMax: number) {
     this.#cluster = cluster;
     this.#index = index;
     this.#columns = columns;

@@ -1,3 +1,4 @@
+import { Bounded } from '../bounded.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, nameOf, type Incarnation, type Position } from '../event.js';
 import { settle } from './store.elastic.bulk.js';
@@ -27,7 +28,7 @@ export class Checkpoints {
   readonly #indices: Indices;
   /** Written to, by this node, since they were last refreshed. */
   #stale = new Set<string>();
-  readonly #told = new Map<string, Told>();
+  readonly #told = new Bounded<string, Told>(rememberedMax);
   #gathering: Round | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -52,42 +53,35 @@ export class Checkpoints {
     if (told && told.at >= now - ageMsMax && ageMsMax > 0) {
       return told.position;
     }
-    const position = this.#position(name);
-    this.#told.delete(name);
+    const position = this.#position(this.#indices.checkpoints, name);
     this.#told.set(name, { at: now, position });
-    if (this.#told.size > rememberedMax) {
-      const [oldest] = this.#told.keys();
-      this.#told.delete(oldest!);
-    }
-    position.catch(() => this.#told.delete(name));
+    position.catch(() => {
+      this.#told.delete(name);
+    });
     return position;
   }
 
   /** Up to where the events of an incarnation were trimmed. */
   trimmed(of: Incarnation): Promise<Position> {
-    return this.#position(trimmedId(of));
+    return this.#position(this.#indices.workspaces, trimmedId(of));
   }
 
   /** Tells that events are trimmed up to a position, and never less than that. */
   trim(of: Incarnation, upTo: Position): Promise<void> {
-    return this.#move(new Map([[trimmedId(of), upTo]]));
+    return this.#move(this.#indices.workspaces, new Map([[trimmedId(of), upTo]]));
   }
 
   async drop(of: Incarnation): Promise<void> {
     this.#told.delete(nameOf(of));
-    for (const id of [nameOf(of), trimmedId(of)]) {
-      await this.#cluster.request({
-        method: 'DELETE',
-        path: [this.#indices.checkpoints, '_doc', id],
-        expect: [404],
-      });
-    }
+    const { checkpoints, workspaces } = this.#indices;
+    await this.#cluster.delete(checkpoints, nameOf(of));
+    await this.#cluster.delete(workspaces, trimmedId(of));
   }
 
-  async #position(id: string): Promise<Position> {
+  async #position(index: string, id: string): Promise<Position> {
     const { _source } = await this.#cluster.request<{ _source?: { position: Position } }>({
       method: 'GET',
-      path: [this.#indices.checkpoints, '_doc', id],
+      path: [index, '_doc', id],
       expect: [404],
     });
     return _source?.position ?? BEFORE_FIRST;
@@ -105,7 +99,7 @@ export class Checkpoints {
     const done = this.#last.then(async () => {
       this.#gathering = undefined;
       await this.#refresh();
-      await this.#move(moves);
+      await this.#move(this.#indices.checkpoints, moves);
     });
     this.#last = done.catch(() => undefined);
     return { moves, done };
@@ -123,13 +117,12 @@ export class Checkpoints {
   }
 
   /** The position is the version, so that no node, however late it comes, moves one back. */
-  async #move(moves: ReadonlyMap<string, Position>): Promise<void> {
-    const { checkpoints } = this.#indices;
-    await this.#indices.make(checkpoints);
+  async #move(index: string, moves: ReadonlyMap<string, Position>): Promise<void> {
+    await this.#indices.make(index);
     const operations = [...moves].map(([name, position]) => {
       const action = {
         index: {
-          _index: checkpoints,
+          _index: index,
           _id: name,
           version: position + 1,
           version_type: 'external_gte',
@@ -140,8 +133,8 @@ export class Checkpoints {
     const answers = await settle(this.#cluster, operations, { require_alias: 'true' });
     const failed = answers.find(({ status }) => status >= 300 && status !== 409);
     if (failed) {
-      this.#indices.forget(checkpoints);
-      throw new ServiceError('unavailable', `No checkpoint was moved: ${failed.reason}`);
+      this.#indices.forget(index);
+      throw new ServiceError('unavailable', `No position was moved: ${failed.reason}`);
     }
   }
 }

@@ -92,6 +92,11 @@ export class Cluster {
     }
   }
 
+  /** Deletes a document, if it is there. */
+  async delete(index: string, id: string): Promise<void> {
+    await this.request({ method: 'DELETE', path: [index, '_doc', id], expect: [404] });
+  }
+
   /**
    * Asks for operations, each spelled as its lines of a bulk: one answer for each, in order. When
    * the request is too large or cannot be had for the moment, that is what became of each of them.

@@ -1,7 +1,10 @@
 import { ServiceError } from '../errors.js';
-import { nameOf, type Incarnation } from '../event.js';
+import { nameOf, type Incarnation, type JsonObject } from '../event.js';
 import type { Cluster } from './store.elastic.client.js';
 import type { Indices } from './store.elastic.indices.js';
+import { ask } from './store.elastic.search.js';
+import { QueryTime } from './store.elastic.time.js';
+import { says, token } from './tokens.elastic.js';
 
 /**
  * Each is a field in the mapping of every index. A mapping for each path that any tenant ever sends
@@ -15,39 +18,50 @@ const rememberedMax = 5_000;
 /** So many lists are read in one request. */
 const readAtOnce = 500;
 
-type Places = ReadonlyMap<string, number>;
+/** One event is found at once; this is for a cluster that has much else to do. */
+const findMsMax = 30_000;
+
+/** The column of each path. */
+type Columns = ReadonlyMap<string, number>;
+
+/** The columns of an incarnation, as they are kept, and of which version of the document. */
+interface Kept {
+  readonly columns: Columns;
+  readonly version: Readonly<Record<string, string>>;
+}
 
 /** How a column is called in a document, below `numbers`. */
-export function columnName(place: number): string {
-  return `c${place}`;
+export function columnName(column: number): string {
+  return `c${column}`;
 }
 
 /**
- * The paths at which an incarnation has numbers, each with a place of its own: the column in which
- * its numbers stand. The list is a document of the cluster. It only ever grows at its end, so that
- * what a node remembers of it stays right.
+ * The paths at which an incarnation has numbers, each with a column of its own, in which its numbers
+ * stand. The list is a document of the cluster. A path never leaves it, so that what a node remembers
+ * stays right. Also each event tells of its own columns: what a list lacks that was restored from an
+ * earlier time, or was lost, is learnt from the events again.
  */
-export class Columns {
+export class ColumnLists {
   readonly #cluster: Cluster;
   readonly #indices: Indices;
-  readonly #remembered = new Map<string, Places>();
+  readonly #remembered = new Map<string, Columns>();
 
   constructor(cluster: Cluster, indices: Indices) {
     this.#cluster = cluster;
     this.#indices = indices;
   }
 
-  /** The places of paths, as far as this node knows. */
-  async get(of: Incarnation): Promise<Places> {
-    return this.#remembered.get(nameOf(of)) ?? this.#learn(of, (await this.#read(of)).columns);
+  /** The columns of an incarnation, as far as this node knows. */
+  async get(of: Incarnation): Promise<Columns> {
+    return this.#remembered.get(nameOf(of)) ?? this.#learn(of, (await this.#read([of]))[0]!);
   }
 
-  /** Gives places to paths that have none: to those that come first, up to `columnsMax` in all. */
-  async allocate(of: Incarnation, paths: ReadonlySet<string>): Promise<Places> {
+  /** Gives columns to paths that have none: to those that come first, `columnsMax` in all. */
+  async allocate(of: Incarnation, paths: ReadonlySet<string>): Promise<Columns> {
     for (;;) {
       const known = await this.get(of);
       const missing = [...paths].filter((path) => !known.has(path));
-      if (missing.length === 0 || known.size === columnsMax) {
+      if (missing.length === 0 || nextOf(known) === columnsMax) {
         return known;
       }
       await this.#add(of, missing);
@@ -57,7 +71,7 @@ export class Columns {
   /**
    * Where numbers at a path are: incarnations by their column; those that have none are left out.
    *
-   * @throws ServiceError `query-too-costly` where there may be some that have no column.
+   * @throws ServiceError `query-too-costly` where there are some that have no column.
    */
   async find(
     of: readonly Incarnation[],
@@ -65,18 +79,11 @@ export class Columns {
   ): Promise<ReadonlyMap<number, readonly Incarnation[]>> {
     const found = new Map<number, Incarnation[]>();
     for (let first = 0; first < of.length; first += readAtOnce) {
-      const some = of.slice(first, first + readAtOnce);
-      for (const [at, columns] of (await this.#latest(some, path)).entries()) {
-        const place = columns.get(path);
-        if (place !== undefined) {
-          found.set(place, [...(found.get(place) ?? []), some[at]!]);
-        } else if (columns.size === columnsMax) {
-          throw new ServiceError(
-            'query-too-costly',
-            `${some[at]!.id} has had numbers at ${columnsMax} paths before it had any at ${path}; ` +
-              'of those at later paths nothing can be computed.',
-          );
-        }
+      for (const [each, column] of await this.#columnsAt(
+        of.slice(first, first + readAtOnce),
+        path,
+      )) {
+        found.set(column, [...(found.get(column) ?? []), each]);
       }
     }
     return found;
@@ -84,92 +91,165 @@ export class Columns {
 
   async drop(of: Incarnation): Promise<void> {
     this.#remembered.delete(nameOf(of));
-    await this.#cluster.request({
-      method: 'DELETE',
-      path: [this.#indices.checkpoints, '_doc', columnsId(of)],
-      expect: [404],
-    });
+    await this.#cluster.delete(this.#indices.workspaces, listId(of));
   }
 
-  /** Of two nodes that add at once, one is refused, and reads what the other has added. */
+  /** The column of a path in each that has numbers there. */
+  async #columnsAt(
+    of: readonly Incarnation[],
+    path: string,
+  ): Promise<readonly (readonly [Incarnation, number])[]> {
+    for (;;) {
+      const lists = await this.#latest(of, path);
+      const lacking = of.filter((_, at) => !lists[at]!.has(path));
+      const event = await this.#someEvent(lacking, {
+        prefix: { tokens: token(says.number, path) },
+      });
+      if (!event) {
+        return of.flatMap((each, at) => {
+          const column = lists[at]!.get(path);
+          return column === undefined ? [] : [[each, column] as const];
+        });
+      }
+      if (!event.columns.has(path)) {
+        throw new ServiceError(
+          'query-too-costly',
+          `${event.of.id} has had numbers at ${columnsMax} paths before it had any at ${path}; ` +
+            'of those at later paths nothing can be computed.',
+        );
+      }
+      await this.#write(event.of, (await this.#read([event.of]))[0]!, event.columns);
+    }
+  }
+
+  /** The lists, read again where they are not known to have a path. */
+  async #latest(of: readonly Incarnation[], path: string): Promise<readonly Columns[]> {
+    const known = of.map((each) => this.#remembered.get(nameOf(each)));
+    const asked = of.filter((_, at) => !known[at]?.has(path));
+    const read = await this.#read(asked);
+    const learnt = new Map(asked.map((each, at) => [each, this.#learn(each, read[at]!)]));
+    return of.map((each, at) => learnt.get(each) ?? known[at]!);
+  }
+
   async #add(of: Incarnation, missing: readonly string[]): Promise<void> {
-    const { checkpoints } = this.#indices;
-    await this.#indices.make(checkpoints);
-    const { columns, version } = await this.#read(of);
-    const added = missing.filter((path) => !columns.includes(path));
-    const longer = [...columns, ...added].slice(0, columnsMax);
-    if (longer.length > columns.length) {
+    const kept = (await this.#read([of]))[0]!;
+    const next = nextOf(kept.columns);
+    const free = Array.from({ length: columnsMax - next }, (_, at) => columnName(next + at));
+    const inOne = free.map((column) => ({ exists: { field: `numbers.${column}` } }));
+    const event = await this.#someEvent([of], { bool: { should: inOne, minimum_should_match: 1 } });
+    const added = missing.filter((path) => !kept.columns.has(path)).slice(0, free.length);
+    // A column that an event has already is not given away: its path comes first.
+    const more = event?.columns ?? new Map(added.map((path, at) => [path, next + at]));
+    await this.#write(of, kept, more);
+  }
+
+  /** Of two nodes that write at once, one is refused, and has to read what the other has added. */
+  async #write(of: Incarnation, { columns, version }: Kept, more: Columns): Promise<void> {
+    const { workspaces } = this.#indices;
+    const all = new Map([...columns, ...more]);
+    if (all.size > columns.size) {
+      await this.#indices.make(workspaces);
       const { status } = await this.#cluster.request({
         method: 'PUT',
-        path: [checkpoints, '_doc', columnsId(of)],
+        path: [workspaces, '_doc', listId(of)],
         query: { require_alias: 'true', ...version },
-        body: { columns: longer },
+        body: { columns: Object.fromEntries(all) },
         expect: [409],
       });
       if (status === 409) {
         return;
       }
     }
-    this.#learn(of, longer);
+    this.#learn(of, { columns: all, version });
   }
 
-  /** The columns of each, read again where a path is not known to have one. */
-  async #latest(of: readonly Incarnation[], path: string): Promise<readonly Places[]> {
-    const known = of.map((each) => this.#remembered.get(nameOf(each)));
-    const asked = of.filter((_, at) => !known[at]?.has(path));
-    if (asked.length === 0) {
-      return known as readonly Places[];
+  async #read(of: readonly Incarnation[]): Promise<readonly Kept[]> {
+    if (of.length === 0) {
+      return [];
     }
     const { docs } = await this.#cluster.request<{
-      docs: readonly { _source?: { columns: readonly string[] } }[];
+      docs: readonly {
+        readonly _seq_no?: number;
+        readonly _primary_term?: number;
+        readonly _source?: { readonly columns: Readonly<Record<string, number>> };
+        readonly error?: { readonly type: string; readonly reason: string };
+      }[];
     }>({
       method: 'POST',
       path: ['_mget'],
-      query: { filter_path: 'docs._id,docs._source' },
+      query: { filter_path: 'docs._id,docs._seq_no,docs._primary_term,docs._source,docs.error' },
       body: {
-        docs: asked.map((each) => ({ _index: this.#indices.checkpoints, _id: columnsId(each) })),
+        docs: of.map((each) => ({ _index: this.#indices.workspaces, _id: listId(each) })),
       },
     });
-    const learnt = new Map(
-      asked.map((each, at) => [each, this.#learn(each, docs[at]?._source?.columns ?? [])]),
+    // Before the first list there is no index. All else is no sign that there is no list.
+    const failed = docs.find(({ error }) => error && error.type !== 'index_not_found_exception');
+    if (failed) {
+      const reason = failed.error!.reason;
+      throw new ServiceError('unavailable', `Elasticsearch does not tell the columns: ${reason}`);
+    }
+    return docs.map(({ _source, _seq_no, _primary_term }) =>
+      _source
+        ? {
+            columns: new Map(Object.entries(_source.columns)),
+            version: { if_seq_no: String(_seq_no), if_primary_term: String(_primary_term) },
+          }
+        : { columns: new Map(), version: { op_type: 'create' } },
     );
-    return of.map((each, at) => learnt.get(each) ?? known[at]!);
   }
 
-  async #read(
-    of: Incarnation,
-  ): Promise<{ columns: readonly string[]; version: Readonly<Record<string, string>> }> {
-    const { _source, _seq_no, _primary_term } = await this.#cluster.request<{
-      _source?: { columns: readonly string[] };
-      _seq_no?: number;
-      _primary_term?: number;
-    }>({
-      method: 'GET',
-      path: [this.#indices.checkpoints, '_doc', columnsId(of)],
-      expect: [404],
+  /** One of the events of incarnations that a query finds, if there is any. */
+  async #someEvent(
+    of: readonly Incarnation[],
+    query: JsonObject,
+  ): Promise<{ readonly of: Incarnation; readonly columns: Columns } | undefined> {
+    if (of.length === 0) {
+      return undefined;
+    }
+    const answer = await ask<{
+      readonly hits?: {
+        readonly hits: readonly {
+          readonly _source: { readonly of: string; readonly columns: Record<string, number> };
+        }[];
+      };
+    }>(this.#cluster, this.#indices.events, {
+      of,
+      query,
+      positions: {},
+      body: { size: 1, _source: ['of', 'columns'], track_total_hits: false, terminate_after: 1 },
+      read: ['hits.hits._source'],
+      time: new QueryTime(findMsMax),
     });
-    return _source
-      ? {
-          columns: _source.columns,
-          version: { if_seq_no: String(_seq_no), if_primary_term: String(_primary_term) },
-        }
-      : { columns: [], version: { op_type: 'create' } };
+    if (!answer) {
+      throw new ServiceError('unavailable', 'Elasticsearch did not find in time what has numbers.');
+    }
+    const found = answer.hits?.hits[0]?._source;
+    return (
+      found && {
+        of: of.find((each) => nameOf(each) === found.of)!,
+        columns: new Map(Object.entries(found.columns)),
+      }
+    );
   }
 
-  #learn(of: Incarnation, columns: readonly string[]): Places {
-    const known = new Map(columns.map((path, place) => [path, place]));
+  #learn(of: Incarnation, { columns }: Kept): Columns {
     // What was learnt last is also what is forgotten last.
     this.#remembered.delete(nameOf(of));
-    this.#remembered.set(nameOf(of), known);
+    this.#remembered.set(nameOf(of), columns);
     if (this.#remembered.size > rememberedMax) {
       const [oldest] = this.#remembered.keys();
       this.#remembered.delete(oldest!);
     }
-    return known;
+    return columns;
   }
 }
 
+/** The first column behind those that are taken. */
+function nextOf(columns: Columns): number {
+  return Math.max(-1, ...columns.values()) + 1;
+}
+
 /** No name of an incarnation has a number sign. */
-function columnsId(of: Incarnation): string {
+function listId(of: Incarnation): string {
   return `${nameOf(of)}#columns`;
 }

@@ -44,7 +44,7 @@ export function documentOf(
   const createdAt = instant(event.createdAt);
   const contents = contentsOf(event);
   const { values, spread } = valuesOf(event, contents.leaves);
-  const { numbers, unplaced } = numbersOf(contents.leaves, columns);
+  const { numbers, placed, unplaced } = numbersOf(contents.leaves, columns);
   const source = {
     of: nameOf(of),
     position,
@@ -56,6 +56,7 @@ export function documentOf(
     values,
     spread,
     numbers,
+    columns: placed,
     [bytes.byteLength <= smallBytesMax ? 'bytes' : 'large']: text,
   };
   return {

@@ -1,4 +1,4 @@
-/** The indices of the store: one for each month, and one for the checkpoints. */
+/** The indices of the store: one for each month, one for the checkpoints, one for the workspaces. */
 import { readFileSync } from 'node:fs';
 import { ServiceError } from '../errors.js';
 import type { JsonObject } from '../event.js';
@@ -16,10 +16,7 @@ interface Layout {
   readonly mappings: JsonObject & { readonly _meta: { readonly layout: number } };
 }
 
-interface Layouts {
-  readonly events: Layout;
-  readonly checkpoints: Layout;
-}
+type Layouts = Readonly<Record<'events' | 'checkpoints' | 'workspaces', Layout>>;
 
 /**
  * All names are aliases: `events-2026.11` of the index `events-2026.11-000001`. Writes require
@@ -31,6 +28,8 @@ export class Indices {
   /** The alias of the events of all months. */
   readonly events: string;
   readonly checkpoints: string;
+  /** What else there is to know of each incarnation. A checkpoint can be made anew, this cannot. */
+  readonly workspaces: string;
   readonly #cluster: Cluster;
   readonly #options: IndexOptions;
   readonly #layouts: Layouts;
@@ -41,6 +40,7 @@ export class Indices {
     this.#options = options;
     this.events = options.prefix;
     this.checkpoints = `${options.prefix}-checkpoints`;
+    this.workspaces = `${options.prefix}-workspaces`;
     const file = new URL('../../../schemas/elasticsearch.json', import.meta.url);
     this.#layouts = JSON.parse(readFileSync(file, 'utf8')) as Layouts;
   }
@@ -82,8 +82,12 @@ export class Indices {
   }
 
   async #make(name: string): Promise<void> {
-    const isEvents = name !== this.checkpoints;
-    const { settings, mappings } = this.#layouts[isEvents ? 'events' : 'checkpoints'];
+    const others = new Map([
+      [this.checkpoints, this.#layouts.checkpoints],
+      [this.workspaces, this.#layouts.workspaces],
+    ]);
+    const isEvents = !others.has(name);
+    const { settings, mappings } = others.get(name) ?? this.#layouts.events;
     if (await this.#isThere(name, mappings._meta.layout)) {
       return;
     }

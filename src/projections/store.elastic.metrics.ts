@@ -1,6 +1,6 @@
 /** Metrics as Elasticsearch works them out: what to ask for, and what the answer comes to. */
 import { nameOf, type Incarnation, type JsonObject } from '../event.js';
-import { columnName, type Columns } from './store.elastic.columns.js';
+import { columnName, type ColumnLists } from './store.elastic.columns.js';
 import { isNameOfValues } from './store.elastic.values.js';
 import type { ErrorBound, Group, Metric } from './store.js';
 
@@ -54,7 +54,7 @@ export async function reckoningOf(
   name: string,
   isGrouped: boolean,
   of: readonly Incarnation[],
-  columns: Columns,
+  columns: ColumnLists,
 ): Promise<Reckoning | undefined> {
   switch (metric.of) {
     case 'count':
@@ -173,7 +173,7 @@ function valueOf(what: 'sum' | 'avg' | 'min' | 'max', all: readonly Stats[]): nu
 async function sourcesOf(
   field: string,
   of: readonly Incarnation[],
-  columns: Columns,
+  columns: ColumnLists,
 ): Promise<Source[]> {
   switch (field) {
     case 'bytes':

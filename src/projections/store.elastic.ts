@@ -5,7 +5,7 @@ import { pageBytesMax } from './limits.js';
 import { Aggregations } from './store.elastic.aggregate.js';
 import { BulkQueue } from './store.elastic.bulk.js';
 import { Checkpoints } from './store.elastic.checkpoints.js';
-import { Columns } from './store.elastic.columns.js';
+import { ColumnLists } from './store.elastic.columns.js';
 import { Cluster, type ClusterOptions } from './store.elastic.client.js';
 import { Indices, type IndexOptions } from './store.elastic.indices.js';
 import { hitsMax, walk } from './store.elastic.reader.js';
@@ -44,7 +44,7 @@ class ElasticStore implements EventStore {
   readonly #cluster: Cluster;
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;
-  readonly #columns: Columns;
+  readonly #columns: ColumnLists;
   readonly #aggregations: Aggregations;
   readonly #writer: Writer;
   readonly #searchMsMax: number;
@@ -53,7 +53,7 @@ class ElasticStore implements EventStore {
     this.#cluster = new Cluster(options);
     this.#indices = new Indices(this.#cluster, options);
     this.#checkpoints = new Checkpoints(this.#cluster, this.#indices);
-    this.#columns = new Columns(this.#cluster, this.#indices);
+    this.#columns = new ColumnLists(this.#cluster, this.#indices);
     const queue = new BulkQueue(this.#cluster);
     this.#writer = new Writer(
       this.#cluster,

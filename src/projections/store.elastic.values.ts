@@ -47,11 +47,15 @@ export function numbersOf(
   leaves: readonly Leaf[],
   columns: ReadonlyMap<string, number>,
 ): {
+  /** By the name of the column. */
   numbers: Several<number>;
+  /** Those columns, by path. */
+  placed: Record<string, number>;
   /** The paths that have no column. */
   unplaced: string[];
 } {
   const numbers: Several<number> = {};
+  const placed: Record<string, number> = {};
   const unplaced: string[] = [];
   for (const { path, value } of leaves) {
     if (typeof value === 'number' && Number.isFinite(value)) {
@@ -59,11 +63,12 @@ export function numbersOf(
       if (column === undefined) {
         unplaced.push(path);
       } else {
+        placed[path] = column;
         add(numbers, columnName(column), value);
       }
     }
   }
-  return { numbers, unplaced };
+  return { numbers, placed, unplaced };
 }
 
 /** @returns How many there are now. */

@@ -5,7 +5,7 @@ import { Turns } from '../turns.js';
 import type { BulkQueue } from './store.elastic.bulk.js';
 import type { Checkpoints } from './store.elastic.checkpoints.js';
 import type { Answer, Cluster } from './store.elastic.client.js';
-import type { Columns } from './store.elastic.columns.js';
+import type { ColumnLists } from './store.elastic.columns.js';
 import { documentOf, type Document } from './store.elastic.document.js';
 import type { Indices } from './store.elastic.indices.js';
 import type { Outcome } from './store.js';
@@ -26,7 +26,7 @@ export class Writer {
   readonly #cluster: Cluster;
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;
-  readonly #columns: Columns;
+  readonly #columns: ColumnLists;
   readonly #queue: BulkQueue;
   /** The last call of each incarnation: so its ids are under way in the order of the calls. */
   readonly #calls = new Map<string, Promise<void>>();
@@ -39,7 +39,7 @@ export class Writer {
     cluster: Cluster,
     indices: Indices,
     checkpoints: Checkpoints,
-    columns: Columns,
+    columns: ColumnLists,
     queue: BulkQueue,
   ) {
     this.#cluster = cluster;

@@ -94,6 +94,37 @@ describe('the aggregations of the Elasticsearch store', function () {
     assert.deepEqual(some[0]!.values.slice(0, 5), [0, null, null, null, [null, null]]);
   });
 
+  it('learn from the events the columns of a list that was lost, or is older', async () => {
+    const of = incarnation();
+    const own = newPrefix();
+    const forgetful = async (work: (node: EventStore) => Promise<void>): Promise<void> => {
+      const node = openStore(own);
+      await work(node);
+      await node.close();
+      await elasticsearch.indices.delete({ index: `${own}-workspaces-000001` });
+    };
+    const sums = async (node: EventStore): Promise<unknown> => {
+      const metrics = ['a', 'b', 'c', 'd'].map((name) => sumOf(`payload.${name}`));
+      const { groups: found } = await node.aggregate(query({ of: [of], metrics }));
+      return found[0]!.values;
+    };
+    try {
+      await forgetful(async (node) => {
+        await written(node, of, [recorded(0, { payload: { a: 1 } })]);
+        await written(node, of, [recorded(1, { payload: { b: 2, c: 3 } })]);
+      });
+      await forgetful(async (node) => {
+        assert.deepEqual(await sums(node), [1, 2, 3, 0]);
+      });
+      await forgetful(async (node) => {
+        await written(node, of, [recorded(2, { payload: { d: 4, c: 5 } })]);
+        assert.deepEqual(await sums(node), [1, 2, 8, 4]);
+      });
+    } finally {
+      await removeIndices(own);
+    }
+  });
+
   it('refuse numbers of a path that came after all columns, and no other', async () => {
     const many = Object.fromEntries(range(0, columnsMax).map((n) => [`n${n}`, n]));
     await write([many, { ...many, late: 'x' }]);
