@@ -33,7 +33,7 @@ interface Source {
 
 interface Stats {
   readonly count: number;
-  readonly sum: number;
+  readonly sum: number | string;
   readonly min: number | null;
   readonly max: number | null;
 }
@@ -152,7 +152,8 @@ function answerOf(answer: unknown): unknown {
 }
 
 function valueOf(what: 'sum' | 'avg' | 'min' | 'max', all: readonly Stats[]): number | null {
-  const sum = all.reduce((before, stats) => before + stats.sum, 0);
+  // Beyond the range of a double it comes as a text.
+  const sum = all.reduce((before, stats) => before + Number(stats.sum), 0);
   if (what === 'sum') {
     return sum;
   }

@@ -1,4 +1,5 @@
 /** How the events of incarnations are read: a walk through the matches of a query. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { nameOf, Recorded, type Incarnation, type JsonObject, type Position } from '../event.js';
 import type { Cluster } from './store.elastic.client.js';
 import { ask } from './store.elastic.search.js';
@@ -7,6 +8,9 @@ import type { Hit, SearchQuery, SortKey } from './store.js';
 
 /** In one answer; with `smallBytesMax`, that is 8 MiB at most. */
 export const hitsMax = 500;
+
+/** Others have their turn after so much work on events. */
+const sliceMs = 1;
 
 /** Which events, in which order. */
 export interface Course extends Pick<SearchQuery, 'of' | 'sort' | 'order' | 'last' | 'signal'> {
@@ -34,29 +38,49 @@ export interface Found {
  * @throws ServiceError `unavailable` when they are not found in time.
  */
 export async function* walk(cluster: Cluster, index: string, course: Course): AsyncGenerator<Hit> {
-  const incarnations = new Map(course.of.map((of) => [nameOf(of), of]));
   const hits = Math.min(course.hits, hitsMax);
   for (let { after } = course; ;) {
     const page = await pageOf(cluster, index, { ...course, after, hits });
-    if (!page) {
+    if (!page || !(yield* readAll(cluster, page, course))) {
       if (course.isEnough?.()) {
         return;
       }
       throw course.time.tookTooLong();
     }
-    for (const found of page) {
-      const of = incarnations.get(found._source.of)!;
-      const text = found._source.bytes ?? (await largeOf(cluster, of, found, course.signal));
-      if (text !== undefined) {
-        yield { of, record: new Recorded(keyOf(found).position, Buffer.from(text)) };
-      }
-    }
-    const end = page.at(-1);
-    if (!end || page.length < hits) {
+    const last = page.at(-1);
+    if (!last || page.length < hits) {
       return;
     }
-    after = keyOf(end);
+    after = keyOf(last);
   }
+}
+
+/** The events of a page, but for those deleted since. Returns false when time is up before its end. */
+async function* readAll(
+  cluster: Cluster,
+  page: readonly Found[],
+  { of, time, signal }: Course,
+): AsyncGenerator<Hit, boolean> {
+  const incarnations = new Map(of.map((each) => [nameOf(each), each]));
+  let end = performance.now() + sliceMs;
+  for (const found of page) {
+    const own = incarnations.get(found._source.of)!;
+    let text = found._source.bytes;
+    if (text === undefined) {
+      if (time.msLeft === 0) {
+        return false;
+      }
+      text = await largeOf(cluster, own, found, signal);
+    }
+    if (text !== undefined) {
+      yield { of: own, record: new Recorded(keyOf(found).position, Buffer.from(text)) };
+    }
+    if (performance.now() > end) {
+      await turn();
+      end = performance.now() + sliceMs;
+    }
+  }
+  return true;
 }
 
 /** The first matches of a course; nothing when they are not found in time. */
