@@ -148,7 +148,10 @@ describe('The faults of what was sent', () => {
 
   it('name what is too much, and what is allowed', () => {
     assert.deepEqual(found({ fitt: [] }), [
-      { path: 'fitt', message: 'is not known here; known: description, redact, fit, retention' },
+      {
+        path: 'fitt',
+        message: 'is not known here; known: description, redact, fit, retention, roles, members',
+      },
     ]);
     const level = schema('openapi.yaml', 'Logging');
     assert.equal(level({ level: 'loud' }), false);
@@ -187,10 +190,13 @@ describe('A schema', () => {
 describe('The configuration of a workspace', () => {
   const check = schema<WorkspaceConfig>('openapi.yaml', 'WorkspaceConfig');
 
-  it('names paths within the payload', () => {
+  it('names paths within the payload, or what an event can be without of its source', () => {
     const long = `payload.${'a'.repeat(504)}`;
     assert.ok(check({ redact: ['payload.a', 'payload.a.*.b', 'payload.*', long] }));
-    for (const path of ['payload', 'payload.', 'payload..a', 'a.b', 'source.ip', `${long}a`, '']) {
+    assert.ok(check({ redact: ['source.ip', 'source.*'] }));
+    assert.ok(!check({ redact: ['source.workspaceId'] }));
+    assert.ok(!check({ fit: ['source.ip'] }));
+    for (const path of ['payload', 'payload.', 'payload..a', 'a.b', 'source.id', `${long}a`, '']) {
       assert.ok(!check({ redact: [path] }), path);
       assert.ok(!check({ fit: [path] }), path);
     }
