@@ -67,7 +67,7 @@ export const BACK_ENDS = {
     168,
     0,
     876_000,
-    'How long the topics keep events, 0 for ever; the store goes on keeping what they forget.',
+    'How long the log on Kafka keeps the events of a workspace that does not say; 0 for ever.',
   ),
   kafkaWaitSeconds: number(
     'KAFKA_WAIT_SECONDS',

@@ -66,7 +66,7 @@ export async function* cleanup(task: Cleanup): AsyncGenerator<Progress | Failure
         total.workspaces++;
         total.log += line.log;
         total.history += line.history;
-        total.purged += purge ? 1 : 0;
+        total.purged += purge && !isBack(of, task) ? 1 : 0;
       }
     }
     await pause(performance.now() - began, signal);
@@ -131,8 +131,9 @@ async function* trimmed(of: Workspace, task: Cleanup): AsyncGenerator<Step> {
 
 async function* purged(of: Workspace, task: Cleanup): AsyncGenerator<Step> {
   const { workspaces, signal, context } = task;
-  const size = await sizeOf(of, task);
+  const all = await sizeOf(of, task);
   await workspaces.purge(of, context);
+  const size = isBack(of, task) ? { log: 0, history: 0 } : all;
   while (workspaces.deleted().some(({ workspace }) => workspace === of)) {
     await pause(POLL_MS, signal);
     if (signal.aborted) {
@@ -141,6 +142,11 @@ async function* purged(of: Workspace, task: Cleanup): AsyncGenerator<Step> {
     yield { ...size, done: false };
   }
   yield { ...size, done: true };
+}
+
+/** A restore came first. */
+function isBack(of: Workspace, { workspaces }: Cleanup): boolean {
+  return workspaces.get(of.id) === of;
 }
 
 async function sizeOfExpired(of: Workspace, task: Cleanup): Promise<Removed> {

@@ -7,7 +7,7 @@ import {
   LETTER,
   lettersIn,
   Parked,
-  type LetterPayload,
+  type LetterEvent,
 } from './deadletter.log.js';
 
 /**
@@ -20,16 +20,15 @@ import {
 export async function forgetLetters(
   log: EventLog,
   { epoch, next }: Bounds,
-  isWanted: (letter: LetterPayload, parkedAt: string) => boolean,
+  isWanted: (letter: LetterEvent['letter']) => boolean,
 ): Promise<void> {
   const parked = new Parked<Position>();
   const unwanted = new Set<string>();
-  for await (const records of lettersIn(log, next)) {
-    for (const { position, event } of records) {
-      const letter = event.payload as unknown as LetterPayload;
+  for await (const events of lettersIn(log, next)) {
+    for (const { position, type, letter } of events) {
       const key = keyOf(letter);
-      parked.take(event.type, key, position);
-      if (letter.text !== undefined && !isWanted(letter, letter.parkedAt ?? event.createdAt)) {
+      parked.take(type, key, position);
+      if (letter.text !== undefined && !isWanted(letter)) {
         unwanted.add(key);
       }
     }
@@ -37,16 +36,16 @@ export async function forgetLetters(
   if (unwanted.size === 0) {
     return;
   }
-  for await (const records of lettersIn(log, next)) {
-    const wanted = records.filter(({ position, event }) => {
-      const key = keyOf(event.payload as unknown as LetterPayload);
+  for await (const events of lettersIn(log, next)) {
+    const kept = events.filter(({ position, letter }) => {
+      const key = keyOf(letter);
       return parked.letters.get(key) === position && !unwanted.has(key);
     });
-    const kept = wanted.map(({ event }) => {
-      const letter = event.payload as unknown as LetterPayload;
-      return { ...letter, parkedAt: letter.parkedAt ?? event.createdAt };
-    });
-    await appendLetters(log, LETTER.kept, kept);
+    await appendLetters(
+      log,
+      LETTER.kept,
+      kept.map(({ letter }) => letter),
+    );
   }
   await log.trim(DEAD_LETTERS, epoch, next);
 }

@@ -1,7 +1,7 @@
 import { ownContext } from '../commands/context.js';
 import type { EventLog } from '../commands/log.js';
 import { ownEvent } from '../commands/own.js';
-import { BEFORE_FIRST, type Position, type Recorded } from '../event.js';
+import { BEFORE_FIRST, eventOf, type Position, type Recorded } from '../event.js';
 
 /** What became of a letter, as the events of its log. */
 export const LETTER = {
@@ -21,12 +21,20 @@ export interface LetterKey {
   readonly position: Position;
 }
 
-/** The bodies of the events, which may have more in them. */
-export type LetterPayload = LetterKey & {
+/** The body of an event of that log. */
+export interface Letter extends LetterKey {
   readonly reason?: string;
+  /** The bytes of the event that was refused. */
   readonly text?: string;
   readonly parkedAt?: string;
-};
+}
+
+/** An event of that log. */
+export interface LetterEvent {
+  readonly position: Position;
+  readonly type: string;
+  readonly letter: Letter & { readonly parkedAt: string };
+}
 
 export function keyOf({ workspace, epoch, position }: LetterKey): string {
   return `${workspace}/${epoch}/${position}`;
@@ -51,7 +59,7 @@ export class Parked<T> {
 export async function* lettersIn(
   log: EventLog,
   end?: Position,
-): AsyncGenerator<readonly Recorded[]> {
+): AsyncGenerator<readonly LetterEvent[]> {
   const next = end ?? (await log.bounds(DEAD_LETTERS)).next;
   let after = BEFORE_FIRST;
   while (after < next - 1) {
@@ -61,24 +69,29 @@ export async function* lettersIn(
       return;
     }
     after = last.position;
-    yield records.filter(({ position }) => position < next);
+    yield records.filter(({ position }) => position < next).flatMap(letterEventOf);
   }
+}
+
+/** Nothing where it is no event: on Kafka, others may write as well. */
+function letterEventOf(record: Recorded): LetterEvent[] {
+  const event = eventOf(record);
+  if (!event) {
+    return [];
+  }
+  const letter = { parkedAt: event.createdAt, ...(event.payload as unknown as Letter) };
+  return [{ position: record.position, type: event.type, letter }];
 }
 
 /** Appends to the log, in order. */
 export async function appendLetters(
   log: EventLog,
   type: string,
-  payloads: readonly LetterPayload[],
+  letters: readonly Letter[],
 ): Promise<void> {
-  const events = payloads.map((payload) => {
-    const own = {
-      workspaceId: DEAD_LETTERS,
-      type,
-      payload: { ...payload },
-      acceptedAt: Date.now(),
-    };
-    return ownEvent(own, ownContext(DEAD_LETTERS));
+  const events = letters.map((letter) => {
+    const own = { workspaceId: DEAD_LETTERS, type, payload: { ...letter } };
+    return ownEvent({ ...own, acceptedAt: Date.now() }, ownContext(DEAD_LETTERS));
   });
   if (events.length > 0) {
     await log.append(DEAD_LETTERS, events);

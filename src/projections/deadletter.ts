@@ -11,7 +11,7 @@ import {
   LETTER,
   lettersIn,
   Parked,
-  type LetterPayload,
+  type LetterEvent,
 } from './deadletter.log.js';
 import type { EventStore } from './store.js';
 
@@ -67,11 +67,10 @@ export class DeadLetters {
   /** The parked ones, oldest first, of one workspace or of all. */
   async list(workspace: string | undefined, limit: number): Promise<DeadLetter[]> {
     const parked = new Parked<DeadLetter>();
-    for await (const records of lettersIn(this.#log)) {
-      for (const { event } of records) {
-        const letter = { parkedAt: event.createdAt, ...event.payload } as unknown as DeadLetter;
+    for await (const events of lettersIn(this.#log)) {
+      for (const { type, letter } of events) {
         if (workspace === undefined || letter.workspace === workspace) {
-          parked.take(event.type, keyOf(letter), letter);
+          parked.take(type, keyOf(letter), letter as DeadLetter);
         }
       }
     }
@@ -121,13 +120,13 @@ export class DeadLetters {
         (workspace) => [workspace.epoch, workspace],
       ),
     );
-    await forgetLetters(this.#log, bounds, (letter, parkedAt) =>
-      this.#isHeld({ ...letter, parkedAt }, known.get(letter.epoch)),
+    await forgetLetters(this.#log, bounds, (letter) =>
+      this.#isHeld(letter, known.get(letter.epoch)),
     );
   }
 
   /** Whether a letter is of this workspace, and its event within what the history of that keeps. */
-  #isHeld(letter: LetterPayload & { parkedAt: string }, of: Workspace | undefined): boolean {
+  #isHeld(letter: LetterEvent['letter'], of: Workspace | undefined): boolean {
     const { workspace, epoch, position, parkedAt, text = '' } = letter;
     if (of?.id !== workspace || of.epoch !== epoch) {
       return false;

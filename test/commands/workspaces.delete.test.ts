@@ -10,14 +10,14 @@ import { range, readAll, sealed } from './sealed.js';
 const HOUR_MS = 3_600_000;
 
 describe('The deletion of a workspace', () => {
+  let folds: Folds;
   let log: EventLog;
-  let workspaces: Workspaces;
   let id: string;
-  let open: Folds['open'];
-  let told: Folds['told'];
+  let workspaces: Workspaces;
 
-  withFolds((folds) => {
-    ({ log, workspaces, id, open, told } = folds);
+  withFolds((made) => {
+    folds = made;
+    ({ log, id, workspaces } = made);
   });
 
   describe('with a grace', () => {
@@ -41,30 +41,30 @@ describe('The deletion of a workspace', () => {
       const { purgeAt, deletedAt } = workspaces.deleted().at(-1)!;
       assert.ok(new Date(purgeAt).getTime() - before >= HOUR_MS);
       assert.ok(new Date(deletedAt).getTime() >= before);
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+      assert.deepEqual(await folds.told(), ['workspace.created', 'workspace.deleted']);
     });
 
     it('keeps the name, and says what to do about that', async () => {
       await workspaces.put(id, {}, CONTEXT);
-      const other = await open();
+      const other = await folds.open();
       await workspaces.delete(id, CONTEXT, HOUR_MS);
       const refused = {
         code: 'workspace-deleted',
         message: new RegExp(`POST /v2/workspaces/${id}/restore, or purge it with DELETE .*grace=0`),
       };
       await until('the other node knows', () => !other.get(id));
-      for (const node of [workspaces, other, await open()]) {
+      for (const node of [workspaces, other, await folds.open()]) {
         await assert.rejects(node.obtain(id, CONTEXT), refused);
         await assert.rejects(node.put(id, {}, CONTEXT), refused);
       }
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+      assert.deepEqual(await folds.told(), ['workspace.created', 'workspace.deleted']);
     });
 
     it('ends with a restore, as it was and in its epoch, on every node', async () => {
       const made = await workspaces.put(id, { description: 'd' }, CONTEXT);
       await log.append(id, [sealed(1)]);
       await workspaces.delete(id, CONTEXT, HOUR_MS);
-      const other = await open();
+      const other = await folds.open();
       assert.deepEqual(restorable(other), [made.epoch]);
       const back = await other.restore(id, CONTEXT);
       assert.deepEqual(shown(back), shown(made));
@@ -73,8 +73,8 @@ describe('The deletion of a workspace', () => {
       assert.deepEqual(restorable(), []);
       assert.equal((await readAll(log, id)).length, 1);
       assert.equal(await workspaces.restore(id, CONTEXT), made);
-      assert.deepEqual(shown(await (await open()).require(id)), shown(made));
-      assert.deepEqual(await told(), [
+      assert.deepEqual(shown(await (await folds.open()).require(id)), shown(made));
+      assert.deepEqual(await folds.told(), [
         'workspace.created',
         'workspace.deleted',
         'workspace.restored',
@@ -95,7 +95,7 @@ describe('The deletion of a workspace', () => {
         const name = `${id}-${first}`;
         const made = await workspaces.put(name, {}, CONTEXT);
         await workspaces.delete(name, CONTEXT, HOUR_MS);
-        const other = await open();
+        const other = await folds.open();
         const [restored, purged] = await Promise.allSettled(
           first === 'restore'
             ? [workspaces.restore(name, CONTEXT), other.purge(made, CONTEXT)]
@@ -113,7 +113,7 @@ describe('The deletion of a workspace', () => {
 
     it('is of the first deletion, where two nodes delete at once', async () => {
       await workspaces.put(id, {}, CONTEXT);
-      const other = await open();
+      const other = await folds.open();
       await Promise.all([
         workspaces.delete(id, CONTEXT, HOUR_MS),
         other.delete(id, CONTEXT, HOUR_MS).catch((error: unknown) => {
@@ -146,13 +146,13 @@ describe('The deletion of a workspace', () => {
       assert.equal(workspaces.get(id), undefined);
       await assert.rejects(log.bounds(id), MISSING);
       await assert.rejects(workspaces.delete(id, CONTEXT, 0), MISSING);
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+      assert.deepEqual(await folds.told(), ['workspace.created', 'workspace.deleted']);
     });
 
     it('is done once for all who ask at once', async () => {
       await workspaces.put(id, {}, CONTEXT);
       await Promise.all(range(0, 5).map(() => workspaces.delete(id, CONTEXT, 0)));
-      assert.deepEqual(await told(), ['workspace.created', 'workspace.deleted']);
+      assert.deepEqual(await folds.told(), ['workspace.created', 'workspace.deleted']);
     });
 
     it('makes way for another of the same name, in another epoch', async () => {
@@ -167,7 +167,7 @@ describe('The deletion of a workspace', () => {
     it('does not take the log of one that is made again before it is done', async () => {
       const { epoch } = await workspaces.put(id, {}, CONTEXT);
       const gate = new Gate();
-      const own = await open(
+      const own = await folds.open(
         withMethods(log, {
           drop: async (workspace, of) => {
             await (workspace === id ? gate.pass() : undefined);
@@ -191,7 +191,7 @@ describe('The deletion of a workspace', () => {
       const { epoch } = await workspaces.put(id, {}, CONTEXT);
       await log.append(id, [sealed(1)]);
       let failures = 1;
-      const own = await open(
+      const own = await folds.open(
         withMethods(log, {
           drop: (workspace, of) =>
             workspace === id && failures-- > 0
@@ -216,7 +216,7 @@ describe('The deletion of a workspace', () => {
     await workspaces.delete(id, CONTEXT, 0);
     const second = await workspaces.put(id, {}, CONTEXT);
     await workspaces.delete(id, CONTEXT, 0);
-    const other = await open();
+    const other = await folds.open();
     for (const each of [workspaces, other]) {
       assert.deepEqual(left(each), [first.epoch, second.epoch]);
     }
@@ -224,7 +224,7 @@ describe('The deletion of a workspace', () => {
     assert.deepEqual(left(workspaces), [second.epoch]);
     await until('the other node knows', () => left(other).length === 1);
     await other.purged(second);
-    assert.deepEqual(left(await open()), []);
+    assert.deepEqual(left(await folds.open()), []);
   });
 
   describe('has a listener', () => {

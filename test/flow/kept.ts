@@ -64,7 +64,7 @@ export class Load {
   }
 }
 
-/** What a reader got, in the order of the log, and whether it was told that earlier ones are lost. */
+/** What a reader got, in the order of the log, and what it was told to have lost. */
 export interface Reading {
   readonly seen: readonly Seen[];
   /** The first position that is not lost, as it was told. */

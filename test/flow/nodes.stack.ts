@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { emit, eventsUrl, request, type Reply } from '../support/client.js';
+import { emit, eventsUrl, request, Socket, type Reply } from '../support/client.js';
 import type { NodeProcess } from '../support/node.js';
 import { until } from '../until.js';
 import { Cluster } from './cluster.js';
@@ -80,6 +80,32 @@ describe('two nodes', function () {
       await until('the other knows', async () => {
         return (await workspaceAt(two.url, name, 'GET')).status === 404;
       });
+    }
+  });
+
+  it('end who reads what the other has deleted, and go on when it is back', async () => {
+    const name = names.at(-1)!;
+    const last = await emitOne(one.url, name);
+    const socket = await Socket.open(two.url, name);
+    try {
+      const { subscription } = await socket.ask({ op: 'subscribe' });
+      assert.equal((await workspaceAt(one.url, name, 'DELETE')).status, 204);
+      const ended = await socket.until('it has ended', ({ op }) => op === 'ended');
+      assert.deepEqual([ended.subscription, ended.code], [subscription, 'workspace-not-found']);
+      const { status, body } = await emit(two.url, name, [DRAFT]);
+      assert.deepEqual([status, body.code], [404, 'workspace-not-found']);
+
+      assert.equal((await workspaceAt(two.url, `${name}/restore`, 'POST')).status, 200);
+      await until('the other knows', async () => {
+        return (await workspaceAt(one.url, name, 'GET')).status === 200;
+      });
+      const again = await socket.ask({ op: 'subscribe', from: { position: last } });
+      assert.equal(again.recovered, true);
+      const position = await emitOne(one.url, name);
+      await socket.until('it goes on', (frame) => frame.position === position);
+      assert.equal((await searchFor(one.url, name, position)).body.events.length, 4);
+    } finally {
+      await socket.close();
     }
   });
 });

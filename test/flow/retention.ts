@@ -62,7 +62,7 @@ export function retention(start: (config: Partial<Config>) => Promise<Running>):
     };
   };
 
-  it('loses nothing that is to be kept, has nothing twice, and says what is gone', async function () {
+  it('loses nothing it is to keep, has nothing twice, and says what is gone', async function () {
     this.timeout(60_000);
     const end = performance.now() + LOADED_MS;
     let readings = 0;

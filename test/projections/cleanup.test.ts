@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import type { Workspace, Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import {
   cleanup,
@@ -9,59 +8,45 @@ import {
   type Progress,
   type Total,
 } from '../../src/projections/cleanup.js';
-import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projector } from '../../src/projections/project.js';
 import { ALL_SHARES } from '../../src/projections/shares.js';
 import type { EventStore } from '../../src/projections/store.js';
-import { range, readAll, sealed } from '../commands/sealed.js';
-import { historize } from '../queries/history.js';
-import { CONTEXT, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
+import { readAll } from '../commands/sealed.js';
+import { CONTEXT, withMethods } from '../support/backends.js';
 import { until } from '../until.js';
 import { recorded } from './recorded.js';
+import { fill, HOUR_MS, KEPT, withShelf, type Shelf } from './shelf.js';
 
-const HOUR_MS = 3_600_000;
 const END = Number.MAX_SAFE_INTEGER as Position;
-const KEPT = { retention: { log: { hours: 1 }, history: { hours: 5 } } };
 
 type Line = Progress | Failure | Total;
 
 describe('A cleanup', () => {
-  let backEnds: BackEnds;
-  let workspaces: Workspaces;
-  let deadLetters: DeadLetters;
+  let shelf: Shelf;
   let projector: Projector | undefined;
-  let id: string;
 
-  withWorkspaces((...opened) => {
-    [backEnds, workspaces] = opened;
-  });
-
-  before(async () => {
-    deadLetters = await DeadLetters.open(backEnds.log, backEnds.store, workspaces);
-  });
-
-  beforeEach(() => {
-    id = `w-${randomUUID()}`;
+  withShelf((made) => {
+    shelf = made;
     projector = undefined;
   });
 
   afterEach(async () => {
     await projector?.stop();
-    for (const { id: name } of workspaces.list()) {
+    for (const { id: name } of shelf.workspaces.list()) {
       if (name !== '_system') {
-        await workspaces.delete(name, CONTEXT, 0);
+        await shelf.workspaces.delete(name, CONTEXT, 0);
       }
     }
   });
 
   /** Without the rounds that a node has, and only with a projector where a test wants one. */
   const project = (): void => {
-    projector = new Projector({ ...backEnds, deadLetters }, workspaces, ALL_SHARES);
+    projector = new Projector(shelf, shelf.workspaces, ALL_SHARES);
     projector.start();
   };
   const begin = (options: Partial<Cleanup> = {}): AsyncGenerator<Line> =>
     cleanup({
-      ...{ log: backEnds.log, store: backEnds.store, deadLetters, workspaces },
+      ...shelf,
       ...{ only: undefined, dryRun: false, context: CONTEXT },
       signal: new AbortController().signal,
       ...options,
@@ -88,31 +73,24 @@ describe('A cleanup', () => {
     purge,
     done: true,
   });
-  /** A workspace with so many old events and one of now, all in the history. */
-  const filled = async (old: number, name = id, config: object = KEPT): Promise<Workspace> => {
-    const made = await workspaces.put(name, config, CONTEXT);
-    const now = Date.now();
-    await backEnds.log.append(name, [
-      ...range(0, old).map((n) => sealed(n, now - 9 * HOUR_MS)),
-      sealed(old, now),
-    ]);
-    await historize(backEnds, name, old);
-    return made;
-  };
+  const filled = (old: number, name = shelf.id, config: object = KEPT): Promise<Workspace> =>
+    fill(shelf, name, old, config);
   const deletedLongAgo = async ({ id: name }: Workspace): Promise<void> => {
-    await workspaces.delete(name, CONTEXT, 1);
-    await until('its grace is over', () => workspaces.overdue().some((each) => each.id === name));
+    await shelf.workspaces.delete(name, CONTEXT, 1);
+    await until('its grace is over', () =>
+      shelf.workspaces.overdue().some((each) => each.id === name),
+    );
   };
   const held = async (of: Workspace): Promise<[log: number, history: number]> => {
-    const { first, next } = await backEnds.log.bounds(of.id);
-    const records = await backEnds.store.scan(of.history, BEFORE_FIRST, END, Infinity);
+    const { first, next } = await shelf.log.bounds(of.id);
+    const records = await shelf.store.scan(of.history, BEFORE_FIRST, END, Infinity);
     return [next - first, records.length];
   };
 
   it('removes what is beyond retention, of each workspace, and tells how much', async () => {
     const some = await filled(3);
-    const many = await filled(1200, `${id}-2`);
-    const none = await filled(4, `${id}-3`, {});
+    const many = await filled(1200, `${shelf.id}-2`);
+    const none = await filled(4, `${shelf.id}-3`, {});
     assert.deepEqual(told(await run()), [
       progress(some.id, 3, 3),
       progress(many.id, 1200, 1200),
@@ -132,14 +110,14 @@ describe('A cleanup', () => {
 
   it('tells the same beforehand, and removes nothing by that', async () => {
     const of = await filled(1500);
-    const gone = await filled(2, `${id}-2`, {});
+    const gone = await filled(2, `${shelf.id}-2`, {});
     await deletedLongAgo(gone);
-    await deadLetters.park(gone.history, recorded(7), 'too large');
+    await shelf.deadLetters.park(gone.history, recorded(7), 'too large');
     const before = await held(of);
     const lines = told(await run({ dryRun: true }));
     assert.deepEqual(await held(of), before);
-    assert.equal((await backEnds.log.bounds(gone.id)).epoch, gone.epoch);
-    assert.equal((await readAll(backEnds.log, '_deadletters')).length, 1);
+    assert.equal((await shelf.log.bounds(gone.id)).epoch, gone.epoch);
+    assert.equal((await readAll(shelf.log, '_deadletters')).length, 1);
     assert.deepEqual(lines, [
       progress(of.id, 1500, 1500),
       progress(gone.id, 3, 3, true),
@@ -148,14 +126,14 @@ describe('A cleanup', () => {
     project();
     assert.deepEqual(told(await run()), lines);
     assert.deepEqual(await held(of), [1, 1]);
-    await assert.rejects(backEnds.log.bounds(gone.id), { code: 'workspace-not-found' });
-    assert.deepEqual(await readAll(backEnds.log, '_deadletters'), []);
-    assert.equal(await backEnds.store.checkpoint(gone.history), BEFORE_FIRST);
+    await assert.rejects(shelf.log.bounds(gone.id), { code: 'workspace-not-found' });
+    assert.deepEqual(await readAll(shelf.log, '_deadletters'), []);
+    assert.equal(await shelf.store.checkpoint(gone.history), BEFORE_FIRST);
   });
 
   it('is of one workspace, where that is wanted, and never of those of the service', async () => {
     const one = await filled(3);
-    const other = await filled(3, `${id}-2`);
+    const other = await filled(3, `${shelf.id}-2`);
     assert.deepEqual(told(await run({ only: one.id })).slice(0, -1), [progress(one.id, 3, 3)]);
     assert.deepEqual(await held(other), [4, 4]);
     const names = (await run({ dryRun: true })).flatMap((line) => ('of' in line ? line.of.id : []));
@@ -164,19 +142,19 @@ describe('A cleanup', () => {
 
   it('leaves what was deleted alone until its grace is over', async () => {
     const of = await filled(3);
-    await workspaces.delete(of.id, CONTEXT, HOUR_MS);
+    await shelf.workspaces.delete(of.id, CONTEXT, HOUR_MS);
     const [total, ...more] = await run();
     assert.deepEqual([(total as Total).workspaces, more], [0, []]);
-    await workspaces.restore(of.id, CONTEXT);
+    await shelf.workspaces.restore(of.id, CONTEXT);
     assert.deepEqual(await held(of), [4, 4]);
   });
 
   it('goes on with the others where one fails, and tells of it', async () => {
     const failing = await filled(3);
-    const other = await filled(3, `${id}-2`);
+    const other = await filled(3, `${shelf.id}-2`);
     const error = new Error('the store does not answer');
-    const store = withMethods<EventStore>(backEnds.store, {
-      settle: (of) => (of.id === failing.id ? Promise.reject(error) : backEnds.store.settle(of)),
+    const store = withMethods<EventStore>(shelf.store, {
+      settle: (of) => (of.id === failing.id ? Promise.reject(error) : shelf.store.settle(of)),
     });
     const lines = told(await run({ store }));
     assert.deepEqual(lines, [
@@ -188,11 +166,11 @@ describe('A cleanup', () => {
 
   it('ends without a total when nobody waits for it any more', async () => {
     const first = await filled(1600);
-    const second = await filled(3, `${id}-2`);
+    const second = await filled(3, `${shelf.id}-2`);
     const leaving = new AbortController();
-    const store = withMethods<EventStore>(backEnds.store, {
+    const store = withMethods<EventStore>(shelf.store, {
       trim: async function* (...args) {
-        for await (const removed of backEnds.store.trim(...args)) {
+        for await (const removed of shelf.store.trim(...args)) {
           leaving.abort();
           yield removed;
         }

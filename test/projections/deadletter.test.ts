@@ -5,7 +5,7 @@ import { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, Recorded, type Position } from '../../src/event.js';
 import { DeadLetters, type DeadLetter } from '../../src/projections/deadletter.js';
 import type { EventStore } from '../../src/projections/store.js';
-import { range, readAll } from '../commands/sealed.js';
+import { range, readAll, sealedBytes } from '../commands/sealed.js';
 import {
   AUTO_CREATE,
   CONTEXT,
@@ -177,6 +177,18 @@ describe('Dead letters', () => {
       await failing.forget();
       assert.deepEqual(await written(), ['deadletter.kept 6']);
       assert.deepEqual(await listed(), [6]);
+    });
+
+    it('are told from those that are wanted also where others write', async () => {
+      await backEnds.log.append('_deadletters', [sealedBytes(Buffer.from('{"type":'))]);
+      await park(1);
+      const other = `${workspace}-2`;
+      await parkOf(other, (await workspaces.put(other, {}, CONTEXT)).epoch, [2]);
+      await workspaces.delete(other, CONTEXT, 0);
+      assert.deepEqual(await listed(), [1]);
+      await deadLetters.forget();
+      assert.deepEqual(await listed(), [1]);
+      assert.deepEqual(await written(), ['deadletter.kept 1']);
     });
 
     it('are none of a workspace that this node does not know yet', async () => {

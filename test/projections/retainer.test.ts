@@ -1,40 +1,23 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
-import type { Workspace, Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspaces.js';
 import type { Position } from '../../src/event.js';
-import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projector } from '../../src/projections/project.js';
 import { Retainer } from '../../src/projections/retainer.js';
 import { ALL_SHARES, type Shares } from '../../src/projections/shares.js';
 import type { EventStore } from '../../src/projections/store.js';
 import type { Retention } from '../../src/retention.js';
-import { sealed } from '../commands/sealed.js';
-import { historize } from '../queries/history.js';
-import { CONTEXT, Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
+import { CONTEXT, Gate, withMethods } from '../support/backends.js';
 import { until } from '../until.js';
 import { recorded } from './recorded.js';
-
-const HOUR_MS = 3_600_000;
-const KEPT = { retention: { log: { hours: 1 }, history: { hours: 5 } } };
+import { fill, HOUR_MS, KEPT, withShelf, type Shelf } from './shelf.js';
 
 describe('The rounds of retention', () => {
-  let backEnds: BackEnds;
-  let workspaces: Workspaces;
-  let deadLetters: DeadLetters;
+  let shelf: Shelf;
   let retainers: Retainer[];
-  let id: string;
 
-  withWorkspaces((...opened) => {
-    [backEnds, workspaces] = opened;
-  });
-
-  before(async () => {
-    deadLetters = await DeadLetters.open(backEnds.log, backEnds.store, workspaces);
-  });
-
-  beforeEach(() => {
-    id = `w-${randomUUID()}`;
+  withShelf((made) => {
+    shelf = made;
     retainers = [];
   });
 
@@ -45,47 +28,43 @@ describe('The rounds of retention', () => {
     shares: Shares = ALL_SHARES,
     intervalMs = 10,
   ): Retainer => {
-    const log = withMethods<EventLog>(backEnds.log, methods.log ?? {});
-    const store = withMethods(backEnds.store, methods.store ?? {});
-    const retainer = new Retainer({ log, store, deadLetters }, workspaces, shares, intervalMs);
+    const log = withMethods<EventLog>(shelf.log, methods.log ?? {});
+    const store = withMethods(shelf.store, methods.store ?? {});
+    const retainer = new Retainer({ ...shelf, log, store }, shelf.workspaces, shares, intervalMs);
     retainers.push(retainer);
     retainer.start();
     return retainer;
   };
-  /** A workspace with two events, of nine hours ago and of now, which are in its history. */
-  const filled = async (name = id, config = KEPT): Promise<Workspace> => {
-    const made = await workspaces.put(name, config, CONTEXT);
-    const now = Date.now();
-    await backEnds.log.append(name, [sealed(0, now - 9 * HOUR_MS), sealed(1, now)]);
-    await historize(backEnds, name, 1);
-    return made;
-  };
+  const filled = (name = shelf.id, config: object = KEPT): Promise<Workspace> =>
+    fill(shelf, name, 1, config);
   const isTrimmed = async (of: Workspace): Promise<boolean> =>
-    (await backEnds.log.bounds(of.id)).first === 1 &&
-    (await backEnds.store.trimmed(of.history)) === (0 as Position);
+    (await shelf.log.bounds(of.id)).first === 1 &&
+    (await shelf.store.trimmed(of.history)) === (0 as Position);
 
   it('come again and again, for every workspace that there is by then', async () => {
     const before = await filled();
     start();
     await until('it is trimmed', () => isTrimmed(before));
-    const later = await filled(`${id}-2`);
+    const later = await filled(`${shelf.id}-2`);
     await until('the next is trimmed', () => isTrimmed(later));
   });
 
   it('heed what a workspace says from now on', async () => {
-    const of = await filled(id, { retention: { log: { hours: 24 }, history: { hours: 24 } } });
-    const other = await filled(`${id}-2`);
+    const of = await filled(shelf.id, {
+      retention: { log: { hours: 24 }, history: { hours: 24 } },
+    });
+    const other = await filled(`${shelf.id}-2`);
     start();
     await until('the other one is trimmed', () => isTrimmed(other));
     assert.equal(await isTrimmed(of), false);
-    await workspaces.put(id, KEPT, CONTEXT);
+    await shelf.workspaces.put(shelf.id, KEPT, CONTEXT);
     await until('it is trimmed', () => isTrimmed(of));
   });
 
   it('keep to the share of the node', async () => {
     const mine = await filled();
-    const theirs = await filled(`${id}-2`);
-    const shares = new Set([id]);
+    const theirs = await filled(`${shelf.id}-2`);
+    const shares = new Set([shelf.id]);
     start({}, { ...ALL_SHARES, has: (name) => shares.has(name) });
     await until('mine is trimmed', () => isTrimmed(mine));
     assert.equal(await isTrimmed(theirs), false);
@@ -100,35 +79,35 @@ describe('The rounds of retention', () => {
     start({
       log: {
         retain: async (...args) => {
-          if (args[0] === id) {
+          if (args[0] === shelf.id) {
             assert.equal(args[1], epoch);
             told.push(args[2]);
           }
-          await backEnds.log.retain(...args);
+          await shelf.log.retain(...args);
         },
         bounds: (name) => {
-          rounds += name === id ? 1 : 0;
-          return backEnds.log.bounds(name);
+          rounds += name === shelf.id ? 1 : 0;
+          return shelf.log.bounds(name);
         },
       },
     });
     await until('some rounds are over', () => rounds > 3);
     assert.deepEqual(told, [{ maxAgeMs: HOUR_MS }]);
-    await workspaces.put(id, { retention: { log: { bytes: 1_048_576 } } }, CONTEXT);
+    await shelf.workspaces.put(shelf.id, { retention: { log: { bytes: 1_048_576 } } }, CONTEXT);
     await until('it is told again', () => told.length === 2);
     assert.deepEqual(told[1], { maxBytes: 1_048_576 });
   });
 
   it('go on with the others where one fails, and try that again', async () => {
     const failing = await filled();
-    const other = await filled(`${id}-2`);
+    const other = await filled(`${shelf.id}-2`);
     let failures = 3;
     start({
       store: {
         checkpoint: (of) =>
-          of.id === id && failures-- > 0
+          of.id === shelf.id && failures-- > 0
             ? Promise.reject(new Error('the store does not answer'))
-            : backEnds.store.checkpoint(of),
+            : shelf.store.checkpoint(of),
       },
     });
     await until('the other one is trimmed', () => isTrimmed(other));
@@ -138,28 +117,28 @@ describe('The rounds of retention', () => {
 
   it('let go what was deleted, when its grace is over and not before', async () => {
     const early = await filled();
-    const late = await filled(`${id}-2`);
+    const late = await filled(`${shelf.id}-2`);
     const now = new Date().toISOString();
-    await deadLetters.park(early.history, recorded(7, { createdAt: now }), 'too large');
-    await deadLetters.park(late.history, recorded(8, { createdAt: now }), 'too large');
-    await workspaces.delete(early.id, CONTEXT, 50);
-    await workspaces.delete(late.id, CONTEXT, HOUR_MS);
-    const projector = new Projector({ ...backEnds, deadLetters }, workspaces, ALL_SHARES);
+    await shelf.deadLetters.park(early.history, recorded(7, { createdAt: now }), 'too large');
+    await shelf.deadLetters.park(late.history, recorded(8, { createdAt: now }), 'too large');
+    await shelf.workspaces.delete(early.id, CONTEXT, 50);
+    await shelf.workspaces.delete(late.id, CONTEXT, HOUR_MS);
+    const projector = new Projector(shelf, shelf.workspaces, ALL_SHARES);
     projector.start();
     start();
-    const left = (): string[] => workspaces.deleted().map(({ workspace }) => workspace.id);
+    const left = (): string[] => shelf.workspaces.deleted().map(({ workspace }) => workspace.id);
     await until('the one is gone', () => !left().includes(early.id));
     await projector.stop();
-    await assert.rejects(backEnds.log.bounds(early.id), { code: 'workspace-not-found' });
-    assert.equal(await backEnds.store.checkpoint(early.history), -1);
+    await assert.rejects(shelf.log.bounds(early.id), { code: 'workspace-not-found' });
+    assert.equal(await shelf.store.checkpoint(early.history), -1);
     assert.deepEqual(left(), [late.id]);
-    const parked = (await deadLetters.list(undefined, 100)).map(({ workspace }) => workspace);
+    const parked = (await shelf.deadLetters.list(undefined, 100)).map(({ workspace }) => workspace);
     assert.ok(!parked.includes(early.id));
     // The other one is there with all that it had.
-    await workspaces.restore(late.id, CONTEXT);
-    assert.equal((await backEnds.log.bounds(late.id)).next, 2);
-    assert.equal(await backEnds.store.checkpoint(late.history), 1);
-    assert.equal((await deadLetters.list(late.id, 100)).length, 1);
+    await shelf.workspaces.restore(late.id, CONTEXT);
+    assert.equal((await shelf.log.bounds(late.id)).next, 2);
+    assert.equal(await shelf.store.checkpoint(late.history), 1);
+    assert.equal((await shelf.deadLetters.list(late.id, 100)).length, 1);
   });
 
   it('end between two steps when the node stops', async () => {
@@ -169,8 +148,8 @@ describe('The rounds of retention', () => {
     const retainer = start({
       store: {
         trim: async function* (...args) {
-          for await (const removed of backEnds.store.trim(...args)) {
-            if (args[0].id !== id) {
+          for await (const removed of shelf.store.trim(...args)) {
+            if (args[0].id !== shelf.id) {
               continue;
             }
             steps++;
