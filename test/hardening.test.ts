@@ -159,6 +159,7 @@ const HEADERS = new Set([
   'content-length',
   'content-type',
   'date',
+  'projection-lag-events',
   'retry-after',
   'transfer-encoding',
   'vary',

@@ -24,7 +24,7 @@ describe('The metrics', () => {
   });
 
   it('have no label with values that callers choose', () => {
-    const bounded = new Set(['code', 'transport', 'operation', 'status', 'outcome', 'le']);
+    const bounded = new Set(['code', 'transport', 'operation', 'status', 'outcome', 'from', 'le']);
     for (const metric of Object.values(metrics)) {
       const { labelNames } = metric as unknown as { labelNames: string[] };
       assert.deepEqual(

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.js';
 import type { Event } from '../event.js';
-import type { Workspace } from './workspaces.js';
+import type { Workspace } from './workspace.js';
 
 /** A workspace that was deleted, while something of it may be left. */
 export interface Deletion {

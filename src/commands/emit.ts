@@ -13,7 +13,8 @@ import { RecentIds, type Remembered, type Run } from './idempotency.js';
 import type { EventLog } from './log.js';
 import { redact } from './redact.js';
 import { validate } from './validate.js';
-import type { Workspace, Workspaces } from './workspaces.js';
+import type { Workspace } from './workspace.js';
+import type { Workspaces } from './workspaces.js';
 
 /**
  * How many events at the end of a log are looked through for ids after a start: retries come soon.

@@ -1,5 +1,5 @@
 import type { Position } from '../event.js';
-import type { Workspace } from './workspaces.js';
+import type { Workspace } from './workspace.js';
 
 /** One append of a batch, from the moment that it was asked for. */
 export interface Run {

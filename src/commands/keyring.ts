@@ -121,7 +121,8 @@ function nameOf({ id, epoch }: Owner): string {
   return `${id}/${epoch}`;
 }
 
-/** A deletion that cannot be undone, of a release that gave no grace. */
-function isFinal({ type, payload }: Event): boolean {
-  return type === 'workspace.deleted' && payload.purgeAt === undefined;
+/** Whether it is a deletion that cannot be undone, as are all of a release that gave no grace. */
+function isFinal({ type, createdAt, payload }: Event): boolean {
+  const { purgeAt = createdAt } = payload as { purgeAt?: string };
+  return type === 'workspace.deleted' && purgeAt <= createdAt;
 }

@@ -5,7 +5,8 @@ import { logger } from '../logger.js';
 import { expired, type Caller } from '../policy.js';
 import { ownContext, type Context } from './context.js';
 import { KEY_CHANGES, type Key, type Keyring } from './keyring.js';
-import type { Workspace, Workspaces } from './workspaces.js';
+import type { Workspace } from './workspace.js';
+import type { Workspaces } from './workspaces.js';
 
 /** What is asked for when a key is made. `schemas/openapi.yaml` holds its schema. */
 export interface KeyRequest {

@@ -3,7 +3,8 @@ import { instant } from '../instant.js';
 import type { EventStore } from '../projections/store.js';
 import type { Context } from './context.js';
 import { HISTORY, recordStep } from './histories.js';
-import type { Workspace, Workspaces } from './workspaces.js';
+import type { Workspace } from './workspace.js';
+import type { Workspaces } from './workspaces.js';
 
 /** A node writes for one at a time: more are no faster, but each holds what it has read. */
 export const REBUILDS_MAX = 16;

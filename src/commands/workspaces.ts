@@ -2,69 +2,14 @@ import { ServiceError } from '../errors.js';
 import type { Event, Incarnation, JsonObject, Position } from '../event.js';
 import { once } from '../once.js';
 import { isReserved, SYSTEM_WORKSPACE } from '../policy.js';
-import type { Grants, GrantsJson } from '../policy.roles.js';
-import { policyOf, type RetentionConfig, type RetentionPolicy } from '../retention.js';
+import type { Grants } from '../policy.roles.js';
+import { policyOf, type RetentionPolicy } from '../retention.js';
 import { ownContext, type Context } from './context.js';
 import { Deletions, type Deletion } from './deletions.js';
-import { grantsOf } from './grants.js';
-import { Histories } from './histories.js';
 import { Journal } from './journal.js';
 import type { EventLog } from './log.js';
 import { ownEvent } from './own.js';
-
-/** What the owner of a workspace decides about it. `schemas/openapi.yaml` holds its schema. */
-export interface WorkspaceConfig extends GrantsJson {
-  description?: string;
-  /** Paths in payload and source whose values are removed before anything is recorded. */
-  redact?: string[];
-  /** Payload paths that give way, in this order, where an event is too large. */
-  fit?: string[];
-  /** How long, and how much, is kept. */
-  retention?: RetentionConfig;
-}
-
-/** A tenant, as the system workspace tells. */
-export class Workspace {
-  readonly id: string;
-  /** Names this incarnation; cursors of another one are of no use here. */
-  readonly epoch: string;
-  readonly createdAt: string;
-  readonly histories: Histories;
-  config: WorkspaceConfig;
-  /** Whether the node remembers the ids of the latest events, for idempotency. */
-  warm = false;
-  warming: Promise<void> | undefined;
-  #acceptedAt = 0;
-
-  constructor(id: string, epoch: string, createdAt: string, config: WorkspaceConfig) {
-    this.id = id;
-    this.epoch = epoch;
-    this.createdAt = createdAt;
-    this.histories = new Histories(id, epoch);
-    this.config = config;
-  }
-
-  /** Who may do what here, beside those who are known from elsewhere. */
-  get grants(): Grants {
-    return grantsOf(this.config);
-  }
-
-  /** What the store knows it by; another one from the moment when a rebuilt one takes its place. */
-  get history(): Incarnation {
-    return this.histories.current;
-  }
-
-  /**
-   * When an event is accepted, in epoch milliseconds: now, but never before the one before it, as
-   * clocks step back.
-   *
-   * @param now Of an event from before the start, when it was accepted.
-   */
-  acceptedAt(now = Date.now()): number {
-    this.#acceptedAt = Math.max(this.#acceptedAt, now);
-    return this.#acceptedAt;
-  }
-}
+import { Workspace, type WorkspaceConfig } from './workspace.js';
 
 const CHANGES = {
   created: 'workspace.created',

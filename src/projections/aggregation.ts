@@ -98,7 +98,7 @@ function keysOf(grouping: Grouping): (record: Recorded) => readonly Key[] {
 }
 
 /** The different texts at a field, as they name groups: cut, but not within a character. */
-export function groupTextsAt(field: string): (record: Recorded) => string[] {
+function groupTextsAt(field: string): (record: Recorded) => string[] {
   const values = valuesAt(field);
   return (record) => {
     const texts = values(record)

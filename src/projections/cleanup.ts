@@ -1,5 +1,6 @@
 import type { Context } from '../commands/context.js';
-import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspace.js';
+import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
 import { pause } from '../pause.js';

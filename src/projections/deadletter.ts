@@ -1,5 +1,6 @@
 import type { EventLog } from '../commands/log.js';
-import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspace.js';
+import type { Workspaces } from '../commands/workspaces.js';
 import { eventOf, nameOf, Recorded, type Incarnation, type Position } from '../event.js';
 import { instant } from '../instant.js';
 import { logger } from '../logger.js';

@@ -36,8 +36,8 @@ export interface Contents {
   /** The scalars, each as often as it stands there. */
   readonly leaves: readonly Leaf[];
   /**
-   * Where there is a value, object or scalar: what `exists` is true of, beside the fields that every
-   * event has. An array is where its elements are.
+   * Where there is a value, object or scalar: what `exists` is true of, beside the fields that
+   * every event has. An array is where its elements are.
    */
   readonly paths: ReadonlySet<string>;
 }

@@ -1,5 +1,6 @@
 import { HISTORY, recordStep } from '../commands/histories.js';
-import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspace.js';
+import type { Workspaces } from '../commands/workspaces.js';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';

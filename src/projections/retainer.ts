@@ -1,5 +1,6 @@
 import { ownContext } from '../commands/context.js';
-import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspace.js';
+import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
 import { pause } from '../pause.js';

@@ -1,4 +1,4 @@
-import type { Workspace } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspace.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
 import { metrics } from '../metrics.js';

@@ -13,9 +13,9 @@ import { isNameOfValues, spreadMin } from './store.elastic.values.js';
 import type { Aggregate, AggregateQuery, Grouping } from './store.js';
 
 /**
- * How many values one event may have at a path, by the number of groupings by terms: 1,000 groups of
- * one event at most. Elasticsearch looks at the time, and at the memory, between two events at best:
- * one with 300 values at each of three fields took it 32 s and 600 MB.
+ * How many values one event may have at a path, by the number of groupings by terms: 1,000 groups
+ * of one event at most. Elasticsearch looks at the time, and at the memory, between two events at
+ * best: one with 300 values at each of three fields took it 32 s and 600 MB.
  */
 const valuesMax = [Infinity, Infinity, 31, spreadMin] as const;
 

@@ -61,8 +61,8 @@ export class Cluster {
   }
 
   /**
-   * @throws ServiceError `unavailable`, or `limit-exceeded` when there is too much to do; the reason
-   *   of the signal when that aborts.
+   * @throws ServiceError `unavailable`, or `limit-exceeded` when there is too much to do; the
+   *   reason of the signal when that aborts.
    */
   async request<T>(request: Request): Promise<T & { readonly status: number }> {
     const { method, path, query, body, expect = [], msMax = requestMsMax, signal } = request;

@@ -36,10 +36,10 @@ export function columnName(column: number): string {
 }
 
 /**
- * The paths at which an incarnation has numbers, each with a column of its own, in which its numbers
- * stand. The list is a document of the cluster. A path never leaves it, so that what a node remembers
- * stays right. Also each event tells of its own columns: what a list lacks that was restored from an
- * earlier time, or was lost, is learnt from the events again.
+ * The paths at which an incarnation has numbers, each with a column of its own, in which its
+ * numbers stand. The list is a document of the cluster. A path never leaves it, so that what a node
+ * remembers stays right. Also each event tells of its own columns: what a list lacks that was
+ * restored from an earlier time, or was lost, is learnt from the events again.
  */
 export class ColumnLists {
   readonly #cluster: Cluster;

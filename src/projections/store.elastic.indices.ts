@@ -1,4 +1,4 @@
-/** The indices of the store: one for each month, one for the checkpoints, one for the workspaces. */
+/** The indices of the store: one for each month, one for checkpoints, one for workspaces. */
 import { readFileSync } from 'node:fs';
 import { ServiceError } from '../errors.js';
 import type { JsonObject } from '../event.js';

@@ -73,8 +73,8 @@ export async function reckoningOf(
 /**
  * How many texts are told apart before their number is estimated, and how far off the estimate is:
  * five times the standard error of HyperLogLog, 1.04 / √registers (P. Flajolet et al., 2007). For a
- * threshold of 40,000 Elasticsearch has 2^18 registers, for 3,000 it has 2^14, of a byte each: 160 MB
- * for as many groups as there may be.
+ * threshold of 40,000 Elasticsearch has 2^18 registers, for 3,000 it has 2^14, of a byte each:
+ * 160 MB for as many groups as there may be.
  */
 const distinctOfAll = { threshold: 40_000, relative: 0.01 };
 const distinctOfGroups = { threshold: 3_000, relative: 0.04 };
@@ -98,8 +98,8 @@ function distinct(field: string, name: string, isGrouped: boolean): Reckoning {
 }
 
 /**
- * Elasticsearch sorts up to 20 times as many values, and puts more of them together to about as many
- * centroids, by the scale function k2 of T. Dunning and O. Ertl, Computing extremely accurate
+ * Elasticsearch sorts up to 20 times as many values, and puts more of them together to about as
+ * many centroids, by the scale function k2 of T. Dunning and O. Ertl, Computing extremely accurate
  * quantiles using t-digests, 2019: of 10^9 values none has more than 2 %. A value is off by half of
  * one at most, and that near the median.
  */

@@ -13,10 +13,10 @@ import type { SortKey } from './store.js';
 const pageMsMax = 30_000;
 
 /**
- * Deletes the events of an incarnation up to a position, the oldest first, page by page, with a rest
- * after each: others have half of the cluster at least. Yields how many each page has removed. What
- * is cut short goes on where it was when it is asked for again. Not by `delete by query`, which a
- * cluster of the core alone does not have.
+ * Deletes the events of an incarnation up to a position, the oldest first, page by page, with a
+ * rest after each: others have half of the cluster at least. Yields how many each page has removed.
+ * What is cut short goes on where it was when it is asked for again. Not by `delete by query`,
+ * which a cluster of the core alone does not have.
  */
 export async function* remove(
   cluster: Cluster,

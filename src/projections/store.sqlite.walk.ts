@@ -7,8 +7,8 @@ import { keyOf, positionOf, positionsMax } from './store.sqlite.file.js';
 
 /**
  * So much is looked at in any slice, whatever the clock says: where other processes want the
- * processor as well, a slice may be over before it has begun, and would leave nothing but the cost of
- * finding the place again.
+ * processor as well, a slice may be over before it has begun, and would leave nothing but the cost
+ * of finding the place again.
  */
 const sliceBytesMin = 64 * 1_024;
 
@@ -31,8 +31,8 @@ export type Take = (record: Recorded, time: number) => boolean;
 
 /**
  * A way through the matches. No statement stays open between two slices: it would hold on to its
- * snapshot, the WAL could not be cut, and a search that overlaps with others without end would never
- * see what was written since.
+ * snapshot, the WAL could not be cut, and a search that overlaps with others without end would
+ * never see what was written since.
  */
 export interface Walk {
   /** Looks on until a time (`performance.now()`). False: it is over, or was told that it is. */

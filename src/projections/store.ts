@@ -88,8 +88,8 @@ export type ErrorBound =
   /** Of the value itself. */
   | { readonly relative: number }
   /**
-   * Of the share of values below: with 0.01, the 50th percentile is between the value next below the
-   * 49th and the one next above the 51st.
+   * Of the share of values below: with 0.01, the 50th percentile is between the value next below
+   * the 49th and the one next above the 51st.
    */
   | { readonly rank: number };
 

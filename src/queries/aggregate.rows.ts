@@ -49,7 +49,7 @@ function holds({ term, comparison, bound }: Having, group: Group): boolean {
   }[comparison];
 }
 
-/** What is asked for; else the intervals in their order, else the most first; equal ones by keys. */
+/** As asked for; else the intervals in their order, else the most first; equal ones by keys. */
 function comparison({ groupBy, orderBy }: Aggregation): (a: Group, b: Group) => number {
   const interval = groupBy.findIndex(({ by }) => by === 'interval');
   const unsaid =

@@ -4,7 +4,7 @@ import { fieldFault } from './filter.js';
 import { valuesAt } from './filter.predicate.js';
 
 /** Each is looked for in each event. */
-export const fieldsMax = 50;
+const fieldsMax = 50;
 
 /**
  * Checks the fields that are chosen of events.

@@ -20,7 +20,7 @@ export const pathSegmentsMax = 32;
 const pathShownMax = 2 * pathLengthMax;
 
 const fieldPattern =
-  /^(?:id|type|workspaceId|time|createdAt|position|payload|source\.[^]*|target\.[^]*|payload\.[^]*)$/;
+  /^(?:id|type|workspaceId|time|createdAt|position|payload|(?:source|target|payload)\.[^]*)$/;
 
 /** What every event has. */
 const always = new Set(['id', 'type', 'workspaceId', 'time', 'createdAt', 'position', 'payload']);

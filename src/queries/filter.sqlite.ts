@@ -46,8 +46,8 @@ const ALL_TIMES: Era = { begin: -Infinity, end: Infinity };
 /**
  * What the index knows of the matches of a filter in one workspace.
  *
- * @param era Beyond it, no time is looked for: of “since yesterday”, the cells up to the last of all
- *   are three times as many.
+ * @param era Beyond it, no time is looked for: of “since yesterday”, the cells up to the last of
+ *   all are three times as many.
  */
 export function planOf(filter: Filter, workspace: number, era: Era = ALL_TIMES): Plan {
   const { root } = filter;

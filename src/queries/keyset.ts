@@ -10,7 +10,7 @@ export interface Keyset {
   readonly back: boolean;
   /** Of the workspace; empty across workspaces. */
   readonly epoch: string;
-  /** The watermark of the first page, which is that of all its pages; Infinity across workspaces. */
+  /** The watermark of the first page, and so of all its pages; Infinity across workspaces. */
   readonly last: number;
   readonly key: SortKey;
 }

@@ -3,7 +3,7 @@ import type { Grouping } from '../projections/store.js';
 import { parseInterval, type Aggregation } from './aggregate.parse.js';
 import { parseFilter, type Filter } from './filter.js';
 
-/** What a workspace, or all of them, has been used for: what its history holds, by the time of acceptance. */
+/** What workspaces have been used for: what their history holds, by the time of acceptance. */
 export interface UsageRequest {
   readonly interval?: string;
   readonly timeZone?: string;

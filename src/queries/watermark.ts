@@ -1,7 +1,8 @@
 /** How far the history has come, and what a query may ask of that. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EventLog } from '../commands/log.js';
-import type { Workspace, Workspaces } from '../commands/workspaces.js';
+import type { Workspace } from '../commands/workspace.js';
+import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../event.js';
 import { pause } from '../pause.js';
@@ -119,7 +120,7 @@ async function searchable(
  *
  * @throws ServiceError `invalid-cursor`
  */
-export function ownPosition(text: string, epoch: string, at: string): Position {
+function ownPosition(text: string, epoch: string, at: string): Position {
   const cursor = parseCursor(text, at);
   if (cursor.epoch !== epoch) {
     const message = 'is a cursor of another workspace, or of this one before it was made again';

@@ -2,7 +2,7 @@ import type { Context as KoaContext } from 'koa';
 import type { Deletion } from '../commands/deletions.js';
 import { ServiceError } from '../errors.js';
 import { msOf } from '../retention.js';
-import type { Workspace, WorkspaceConfig } from '../commands/workspaces.js';
+import type { Workspace, WorkspaceConfig } from '../commands/workspace.js';
 import { isOwner, isReserved, roleOf } from '../policy.js';
 import { parseGrants } from '../policy.roles.js';
 import { jsonBody } from './body.js';

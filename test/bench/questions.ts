@@ -69,7 +69,7 @@ async function medians(...sides: readonly (() => Promise<unknown>)[]): Promise<r
   });
 }
 
-/** What Elasticsearch is asked for at least: without checks, watermark and the form of an answer. */
+/** What Elasticsearch is asked for at least: without checks, watermark and form of an answer. */
 function bareQuery({ filter = {}, limit, next, groupBy }: Query, of: string): Query {
   const query = {
     bool: { filter: [{ term: { of } }, translate(parseFilter(filter)).query] },

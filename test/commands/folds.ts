@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../src/commands/log.js';
-import {
-  Workspaces,
-  type Workspace,
-  type WorkspacesOptions,
-} from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspace.js';
+import { Workspaces, type WorkspacesOptions } from '../../src/commands/workspaces.js';
 import { eventOf } from '../../src/event.js';
 import { AUTO_CREATE, withBackEnds } from '../support/backends.js';
 import { readAll } from './sealed.js';

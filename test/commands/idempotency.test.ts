@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { RecentIds, type Remembered } from '../../src/commands/idempotency.js';
-import { Workspace } from '../../src/commands/workspaces.js';
+import { Workspace } from '../../src/commands/workspace.js';
 import type { Position } from '../../src/event.js';
 import { range } from './sealed.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { faults, schema, validate } from '../../src/commands/validate.js';
-import type { WorkspaceConfig } from '../../src/commands/workspaces.js';
+import type { WorkspaceConfig } from '../../src/commands/workspace.js';
 import { ServiceError, type Fault } from '../../src/errors.js';
 import type { Json } from '../../src/event.js';
 

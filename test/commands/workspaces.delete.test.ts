@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { EventLog } from '../../src/commands/log.js';
-import type { Workspace, Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspace.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import type { ServiceError } from '../../src/errors.js';
 import { CONTEXT, Gate, withMethods } from '../support/backends.js';
 import { until } from '../until.js';

@@ -16,7 +16,7 @@ describe('Frames that no client should send', () => {
 
   after(() => node.stop());
 
-  it(`are met one by one, ${FRAMES.toLocaleString('en')} of them, and the node goes on`, async () => {
+  it(`are met one by one, ${String(FRAMES)} of them, and the node goes on`, async () => {
     const from = seed();
     const errors = async (): Promise<number> => {
       const { values } = await registry.getSingleMetric('errors_total')!.get();

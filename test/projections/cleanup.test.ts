@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Workspace } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspace.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import {
   cleanup,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { EventLog } from '../../src/commands/log.js';
-import type { Workspace } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspace.js';
 import type { Position } from '../../src/event.js';
 import { Projector } from '../../src/projections/project.js';
 import { Retainer } from '../../src/projections/retainer.js';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Workspace, Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspace.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
 import { range, sealed } from '../commands/sealed.js';
 import { historize } from '../queries/history.js';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { HISTORY, recordStep } from '../../src/commands/histories.js';
-import type { Workspace, Workspaces } from '../../src/commands/workspaces.js';
+import type { Workspace } from '../../src/commands/workspace.js';
+import type { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { formatCursor } from '../../src/queries/cursor.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';

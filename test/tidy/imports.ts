@@ -5,7 +5,7 @@ const LAYERS = [
   /^src\/(?!(policy|backends|service|main)\.)[^/]+\.ts$/,
   // The filter language, and the document whose tokens it speaks of.
   /^src\/(queries\/filter(\.(?!sqlite|elastic)\w+)*|projections\/document)\.ts$/,
-  /^src\/(commands\/(log|registry)|projections\/store|policy(\.\w+)?)\.ts$/,
+  /^src\/(commands\/(log|registry)|projections\/(store|limits)|policy(\.\w+)?)\.ts$/,
   /^src\/(commands|projections|queries)\//,
   /^src\/(backends|service)\.ts$/,
   /^src\/transport\//,
@@ -18,7 +18,7 @@ const ROLES_LAYER = 3;
  * letter, a subscription and a failure are recorded like every event. Otherwise the roles meet at
  * the ports alone.
  */
-const SHARED_BY_ROLES = /^src\/commands\/(workspaces|histories|keyring|context|own)\.ts$/;
+const SHARED_BY_ROLES = /^src\/commands\/(workspaces?|histories|keyring|context|own)\.ts$/;
 
 const layerOf = (path: string): number => LAYERS.findIndex((files) => files.test(path));
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));

@@ -57,7 +57,26 @@ const WALK: Record<string, readonly ((url: string) => Promise<Reply>)[]> = {
       }),
     (url) => request(`${eventsUrl(url, 'walk')}/w-2`),
   ],
+  searchAll: [
+    (url) => request(`${url}/v2/search`, { json: { filter: { type: 'order.*' }, limit: 2 } }),
+    (url) => request(`${url}/v2/search`, { json: { groupBy: ['workspaceId'] } }),
+    (url) => request(`${url}/v2/search`, { json: { groupBy: ['id'] } }),
+  ],
+  getUsage: [
+    (url) => request(`${url}/v2/workspaces/walk/usage`),
+    (url) => request(`${url}/v2/workspaces/walk/usage?interval=1h&by=type`),
+    (url) => request(`${url}/v2/workspaces/nobody/usage`),
+    (url) => request(`${url}/v2/workspaces/walk/usage?interval=soon`),
+  ],
+  getUsageOfAll: [
+    (url) => request(`${url}/v2/usage?by=workspaceId`),
+    (url) => request(`${url}/v2/usage?from=yesterday`),
+  ],
   searchEvents: [
+    (url) =>
+      request(`${url}/v2/workspaces/walk/search`, {
+        json: { groupBy: ['type'], metrics: { n: { count: true } } },
+      }),
     (url) => request(`${url}/v2/workspaces/walk/search`, { json: { filter: { type: 'order.*' } } }),
     (url) => request(`${url}/v2/workspaces/walk/search`, { json: { filter: 3 } }),
   ],

@@ -65,20 +65,20 @@ describe('A token signed with the secret', () => {
       .setIssuer(IDENTITY.AUTH_ISSUER)
       .setAudience(IDENTITY.AUTH_AUDIENCE)
       .sign(Buffer.from(IDENTITY.AUTH_JWT_SECRET));
-  const soon = Math.floor(Date.now() / 1000) + 60;
+  const soon = (): number => Math.floor(Date.now() / 1000) + 60;
 
   const refused: Record<string, [make: () => string | Promise<string>, message: RegExp]> = {
     'that has expired': [() => token({ expiresIn: -6 }), /has expired/],
     'without an end': [() => sign({}), /claim exp/],
     'of another issuer': [() => token({ issuer: 'x' }), /claim iss/],
     'for another audience': [() => token({ audience: 'x' }), /claim aud/],
-    'from the future': [() => sign({ exp: soon, nbf: soon - 30 }), /claim nbf/],
+    'from the future': [() => sign({ exp: soon(), nbf: soon() - 30 }), /claim nbf/],
     'with another signature': [() => token({ secret: 'y'.repeat(32) }), /signature/],
     'with no signature': [() => unsigned({ superadmin: true }), /signature/],
-    'signed otherwise': [() => sign({ exp: soon }, 'HS512'), /signature/],
+    'signed otherwise': [() => sign({ exp: soon() }, 'HS512'), /signature/],
     'that is none': [() => 'a.b.c', /is none/],
     'that is empty': [() => '', /is none/],
-    'whose user is no text': [() => sign({ exp: soon, sub: 3 as unknown as string }), /sub/],
+    'whose user is no text': [() => sign({ exp: soon(), sub: 3 as unknown as string }), /sub/],
     'whose user looks like a key': [() => token({ claims: { sub: 'key:1' } }), /claim sub/],
     'whose user has a line break': [() => token({ claims: { sub: 'a\nb' } }), /claim sub/],
     'whose session is empty': [() => token({ claims: { sid: '' } }), /claim sid/],

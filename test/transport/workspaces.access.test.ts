@@ -97,7 +97,7 @@ describe('A workspace, by who asks', () => {
   it('has an audit trail of its own, and none of its namesake before', async () => {
     const root = bearer(await superadmin());
     await configure(node.url, 'audited');
-    await request(at('audited'), { method: 'DELETE', headers: root });
+    await request(`${at('audited')}?grace=0`, { method: 'DELETE', headers: root });
     await configure(node.url, 'other');
     await makeKey(node.url, 'other');
     await configure(node.url, 'audited');
