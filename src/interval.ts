@@ -64,7 +64,7 @@ export function isTimeZone(name: string): boolean {
   return isValid && Math.abs(offset) <= offsetMinutesMax && !machineZones.has(name.toLowerCase());
 }
 
-/** The one name of a time zone, as Java knows it: `Europe/Berlin` of `europe/berlin`, `+05:30`. */
+/** The one name of a time zone, as Java knows it too: `Europe/Berlin`, or `+05:30`. */
 export function zoneId(name: string): string {
   const { zone } = DateTime.utc().setZone(name);
   return zone.type === 'fixed'
@@ -72,7 +72,7 @@ export function zoneId(name: string): string {
     : new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
 }
 
-/** The intervals that were met, sorted, and the latest: events mostly come in order. */
+/** The intervals that were met, sorted, and the latest of them: events mostly come in order. */
 class KnownIntervals {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];

@@ -15,7 +15,7 @@ export function searchTookTooLong(msMax: number): ServiceError {
 /** Of an aggregation, which is held in memory, and whose answer somebody has to read. */
 export const groupsMax = 10_000;
 
-/** Texts of a group, and those that are told apart: longer ones are cut. In UTF-16 units. */
+/** Of a text that names a group, or is counted: a longer one is cut. In UTF-16 units. */
 export const groupTextMax = 256;
 
 /** What a query ends with that would need more at once than one caller may have. */

@@ -14,8 +14,8 @@ import type { Aggregate, AggregateQuery, Grouping } from './store.js';
 
 /**
  * How many values one event may have at a path, by the number of groupings by terms: 1,000 groups
- * of one event at most. Elasticsearch looks at the time, and at the memory, between two events at
- * best: one with 300 values at each of three fields took it 32 s and 600 MB.
+ * of one event at most. Elasticsearch looks at the time between two events at best: one with 300
+ * values at each of three fields took it 32 s and 600 MB.
  */
 const valuesMax = [Infinity, Infinity, 31, spreadMin] as const;
 

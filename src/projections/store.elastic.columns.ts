@@ -1,3 +1,4 @@
+import { Bounded } from '../bounded.js';
 import { ServiceError } from '../errors.js';
 import { nameOf, type Incarnation, type JsonObject } from '../event.js';
 import type { Cluster } from './store.elastic.client.js';
@@ -44,7 +45,7 @@ export function columnName(column: number): string {
 export class ColumnLists {
   readonly #cluster: Cluster;
   readonly #indices: Indices;
-  readonly #remembered = new Map<string, Columns>();
+  readonly #remembered = new Bounded<string, Columns>(rememberedMax);
 
   constructor(cluster: Cluster, indices: Indices) {
     this.#cluster = cluster;
@@ -233,13 +234,7 @@ export class ColumnLists {
   }
 
   #learn(of: Incarnation, { columns }: Kept): Columns {
-    // What was learnt last is also what is forgotten last.
-    this.#remembered.delete(nameOf(of));
     this.#remembered.set(nameOf(of), columns);
-    if (this.#remembered.size > rememberedMax) {
-      const [oldest] = this.#remembered.keys();
-      this.#remembered.delete(oldest!);
-    }
     return columns;
   }
 }

@@ -1,4 +1,4 @@
-/** The indices of the store: one for each month, one for checkpoints, one for workspaces. */
+/** The indices of the store: one for each month, and two for what is known of workspaces. */
 import { readFileSync } from 'node:fs';
 import { ServiceError } from '../errors.js';
 import type { JsonObject } from '../event.js';

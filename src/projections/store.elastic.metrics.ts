@@ -72,8 +72,8 @@ export async function reckoningOf(
 
 /**
  * How many texts are told apart before their number is estimated, and how far off the estimate is:
- * five times the standard error of HyperLogLog, 1.04 / √registers (P. Flajolet et al., 2007). For a
- * threshold of 40,000 Elasticsearch has 2^18 registers, for 3,000 it has 2^14, of a byte each:
+ * five times the standard error of HyperLogLog, 1.04 / √registers (P. Flajolet et al., 2007). For
+ * a threshold of 40,000 Elasticsearch has 2^18 registers, for 3,000 it has 2^14, of a byte each:
  * 160 MB for as many groups as there may be.
  */
 const distinctOfAll = { threshold: 40_000, relative: 0.01 };

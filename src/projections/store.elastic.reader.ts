@@ -55,7 +55,7 @@ export async function* walk(cluster: Cluster, index: string, course: Course): As
   }
 }
 
-/** The events of a page, but for those deleted since; false when time is up before its end. */
+/** The events of a page, but for those deleted since. False when time is up before its end. */
 async function* readAll(
   cluster: Cluster,
   page: readonly Found[],

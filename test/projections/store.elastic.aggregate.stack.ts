@@ -56,7 +56,7 @@ describe('the aggregations of the Elasticsearch store', function () {
       payloads.map((payload, position) => recorded(position, { payload })),
     );
 
-  it('give the numbers of each path a column, also when two nodes write at once', async () => {
+  it('give each path a column for its numbers, also when two nodes write at once', async () => {
     const paths = range(0, 20).map((n) => `n${n}`);
     const payload = (from: readonly string[]): JsonObject =>
       Object.fromEntries(from.map((path) => [path, 2]));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Json } from '../../src/event.js';
 import { groupsMax, groupTextMax } from '../../src/projections/limits.js';
 import { columnsMax } from '../../src/projections/store.elastic.columns.js';
-import { metricsMax } from '../../src/queries/aggregate.metrics.js';
+import { metricsMax, percentsMax } from '../../src/queries/aggregate.metrics.js';
 import {
   groupingsMax,
   parseAggregation,
@@ -47,6 +47,7 @@ describe('The guide to aggregations', () => {
     for (const bound of [
       `up to ${String(groupingsMax)} fields`,
       `up to ${String(metricsMax)}, by names`,
+      `of up to ${String(percentsMax)} percents`,
       `at most ${groupsMax.toLocaleString('en')};`,
       `longer than ${String(groupTextMax)} characters`,
       `more than ${groupsMax.toLocaleString('en')} groups`,
