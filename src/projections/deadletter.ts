@@ -57,7 +57,11 @@ export class DeadLetters {
     return new DeadLetters(log, store, workspaces);
   }
 
-  async park({ id, epoch }: Incarnation, record: Recorded, reason: string): Promise<void> {
+  async park(
+    { id, epoch }: Pick<Incarnation, 'id' | 'epoch'>,
+    record: Recorded,
+    reason: string,
+  ): Promise<void> {
     const { position, bytes } = record;
     logger.warn({ workspaceId: id, position, reason }, 'the store refused an event');
     const text = Buffer.from(bytes).toString();
