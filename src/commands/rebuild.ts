@@ -51,7 +51,7 @@ export class Rebuilds {
    * @throws ServiceError `workspace-not-found`; `limit-exceeded` where enough others are running.
    */
   async start(id: string, context: Context): Promise<RebuildState> {
-    const workspace = await this.#workspaces.require(id);
+    const workspace = await this.#find(id);
     if (!this.#isStoreShared) {
       throw new ServiceError(
         'invalid-request',
@@ -69,7 +69,7 @@ export class Rebuilds {
 
   /** Gives a rebuild up, and what it has built; without effect where none is running. */
   async cancel(id: string, context: Context): Promise<RebuildState> {
-    const workspace = await this.#workspaces.require(id);
+    const workspace = await this.#find(id);
     const { rebuild } = workspace.histories;
     if (rebuild) {
       await recordStep(this.#workspaces, HISTORY.cancelled, rebuild.of, context);
@@ -78,7 +78,13 @@ export class Rebuilds {
   }
 
   async state(id: string): Promise<RebuildState> {
-    return this.#stateOf(await this.#workspaces.require(id));
+    return this.#stateOf(await this.#find(id));
+  }
+
+  /** As all nodes know it by now: who asked another one to begin may ask this one how far it is. */
+  async #find(id: string): Promise<Workspace> {
+    await this.#workspaces.catchUp();
+    return this.#workspaces.require(id);
   }
 
   #assertRoom(): void {

@@ -2,13 +2,21 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { hasOneStore } from '../../src/backends.js';
 import { HISTORY, recordStep } from '../../src/commands/histories.js';
+import type { EventLog } from '../../src/commands/log.js';
 import { Rebuilds, REBUILDS_MAX } from '../../src/commands/rebuild.js';
 import type { Workspace } from '../../src/commands/workspace.js';
-import type { Workspaces } from '../../src/commands/workspaces.js';
+import { Workspaces } from '../../src/commands/workspaces.js';
 import { readConfig } from '../../src/config.js';
 import type { Position } from '../../src/event.js';
 import { instant } from '../../src/instant.js';
-import { CONTEXT, withWorkspaces, type BackEnds } from '../support/backends.js';
+import {
+  AUTO_CREATE,
+  CONTEXT,
+  withMethods,
+  withWorkspaces,
+  type BackEnds,
+} from '../support/backends.js';
+import { until } from '../until.js';
 import { range, readAll } from './sealed.js';
 
 describe('Rebuilds', () => {
@@ -59,6 +67,28 @@ describe('Rebuilds', () => {
     await end();
     const { generation, rebuilding } = await rebuilds.start(id, CONTEXT);
     assert.deepEqual([generation, rebuilding?.generation], [1, 2]);
+  });
+
+  it('are known on another node as soon as they have begun or ended here', async () => {
+    // That one hears of everything a little later.
+    const late = withMethods<EventLog>(backEnds.log, {
+      follow: async function* (...args) {
+        for await (const batch of backEnds.log.follow(...args)) {
+          const end = performance.now() + 20;
+          await until('its time has come', () => performance.now() >= end);
+          yield batch;
+        }
+      },
+    });
+    const other = await Workspaces.open(late, AUTO_CREATE);
+    const there = new Rebuilds(other, backEnds.store, true);
+    for (const generation of range(1, 4)) {
+      await rebuilds.start(id, CONTEXT);
+      assert.equal((await there.state(id)).rebuilding?.generation, generation);
+      await there.cancel(id, CONTEXT);
+      assert.equal((await rebuilds.state(id)).rebuilding, undefined);
+    }
+    await other.close();
   });
 
   it('tell how far they are, of how much, and how fast on the average', async () => {
