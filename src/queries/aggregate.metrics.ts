@@ -5,7 +5,7 @@ import { checkNumbers, checkTexts, isTime, refuse } from './aggregate.field.js';
 /** Each is worked out for each group. */
 export const metricsMax = 16;
 
-const percentsMax = 10;
+export const percentsMax = 10;
 
 export type MetricsBody = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 

@@ -3,10 +3,10 @@ import type { Position } from '../../src/event.js';
 import { startNode } from '../support/node.js';
 import { until } from '../until.js';
 import { complaintsAbout, Load } from './kept.js';
-import { HISTORY_MS, keep, retention, EVENTS_PER_SECOND } from './retention.js';
+import { EMBEDDED, EVENTS_PER_SECOND, keep, retention } from './retention.js';
 
 describe('A workspace that is kept for a while', () => {
-  retention(async (config) => {
+  retention(EMBEDDED, async (config) => {
     const node = await startNode(config);
     return { node, stop: () => node.stop() };
   });
@@ -21,11 +21,11 @@ describe('A workspace that is kept for a while', () => {
     );
     const load = new Load(node.url, 'kept');
     try {
-      await keep(node.url, 'kept');
+      await keep(node.url, 'kept', EMBEDDED);
       load.start(EVENTS_PER_SECOND);
       await until('there are some', () => load.acknowledged.length > 0);
       const isLost = async (): Promise<boolean> =>
-        (await complaintsAbout('search', node.url, load, HISTORY_MS)).some((complaint) =>
+        (await complaintsAbout('search', node.url, load, EMBEDDED.history)).some((complaint) =>
           complaint.includes('a gap at'),
         );
       await until('it is noticed', isLost, 20_000);
