@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mock } from 'node:test';
 import { Keyring } from '../../src/commands/keyring.js';
+import type { EventLog } from '../../src/commands/log.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { formatCursor } from '../../src/queries/cursor.js';
@@ -9,7 +10,14 @@ import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { Subscriptions, type Opening, type SubscribeRequest } from '../../src/queries/subscribe.js';
 import type { Subscription } from '../../src/queries/subscription.js';
 import { numbered, range, sealed } from '../commands/sealed.js';
-import { CONTEXT, STRANGER, withWorkspaces, type BackEnds } from '../support/backends.js';
+import {
+  CONTEXT,
+  Gate,
+  STRANGER,
+  withMethods,
+  withWorkspaces,
+  type BackEnds,
+} from '../support/backends.js';
 import { until } from '../until.js';
 import { Reader } from './reader.js';
 
@@ -113,6 +121,44 @@ describe('Subscribing', () => {
     const missing = { code: 'workspace-not-found' };
     await assert.rejects(open({ workspace: '_nowhere' }), missing);
     assert.deepEqual(subscriptions.tails(), []);
+  });
+
+  describe('to a workspace that is deleted, though its log is kept', () => {
+    const deleted = { code: 'workspace-not-found' };
+
+    it('ends, and begins anew where it is restored', async () => {
+      const { epoch } = await workspaces.put(workspace, {}, CONTEXT);
+      await append(0, 2);
+      const running = (await open()).run();
+      await workspaces.delete(workspace, CONTEXT, 3_600_000);
+      await running;
+      assert.deepEqual(reader.news.at(-1), ['ended', deleted.code]);
+      assert.deepEqual(subscriptions.tails(), []);
+      await assert.rejects(open(), { code: 'workspace-deleted' });
+      await workspaces.restore(workspace, CONTEXT);
+      const subscription = await open({ from: { position: formatCursor(epoch, 0 as Position) } });
+      assert.deepEqual(openings.at(-1), { epoch, start: { position: 0 } });
+      subscription.close();
+    });
+
+    it('is refused, where that comes while its tail is starting', async () => {
+      await workspaces.put(workspace, {}, CONTEXT);
+      const gate = new Gate();
+      const log = withMethods<EventLog>(backEnds.log, {
+        bounds: async (of) => {
+          await (of === workspace ? gate.pass() : undefined);
+          return backEnds.log.bounds(of);
+        },
+      });
+      const readable = { ...backEnds, log, workspaces, keyring: new Keyring() };
+      subscriptions = new Subscriptions(readable, CONFIG);
+      const opening = assert.rejects(open(), deleted);
+      await gate.reached;
+      await workspaces.delete(workspace, CONTEXT, 3_600_000);
+      gate.open();
+      await opening;
+      assert.deepEqual([openings, subscriptions.tails()], [[], []]);
+    });
   });
 
   it('to the workspace of the service is allowed', async () => {
