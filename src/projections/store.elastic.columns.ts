@@ -5,7 +5,7 @@ import type { Cluster } from './store.elastic.client.js';
 import type { Indices } from './store.elastic.indices.js';
 import { ask } from './store.elastic.search.js';
 import { QueryTime } from './store.elastic.time.js';
-import { says, token } from './tokens.elastic.js';
+import { says, sortable, token } from './tokens.elastic.js';
 
 /**
  * Each is a field in the mapping of every index. A mapping for each path that any tenant ever sends
@@ -103,9 +103,7 @@ export class ColumnLists {
     for (;;) {
       const lists = await this.#latest(of, path);
       const lacking = of.filter((_, at) => !lists[at]!.has(path));
-      const event = await this.#someEvent(lacking, {
-        prefix: { tokens: token(says.number, path) },
-      });
+      const event = await this.#someEvent(lacking, hasNumbersAt(path));
       if (!event) {
         return of.flatMap((each, at) => {
           const column = lists[at]!.get(path);
@@ -237,6 +235,14 @@ export class ColumnLists {
     this.#remembered.set(nameOf(of), columns);
     return columns;
   }
+}
+
+/** Finite ones: others have no column. */
+function hasNumbersAt(path: string): JsonObject {
+  const [gte, lte] = [-Number.MAX_VALUE, Number.MAX_VALUE].map((number) =>
+    token(says.number, path, sortable(number)),
+  );
+  return { range: { tokens: { gte: gte!, lte: lte! } } };
 }
 
 /** The first column behind those that are taken. */

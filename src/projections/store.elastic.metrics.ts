@@ -1,6 +1,7 @@
 /** Metrics as Elasticsearch works them out: what to ask for, and what the answer comes to. */
-import { nameOf, type Incarnation, type JsonObject } from '../event.js';
+import type { Incarnation, JsonObject } from '../event.js';
 import { columnName, type ColumnLists } from './store.elastic.columns.js';
+import { isOf } from './store.elastic.search.js';
 import { isNameOfValues } from './store.elastic.values.js';
 import type { ErrorBound, Group, Metric } from './store.js';
 
@@ -28,7 +29,7 @@ export interface Reckoning {
 /** Numbers of a field of the documents, or of those of some incarnations alone. */
 interface Source {
   readonly field: JsonObject;
-  readonly of?: readonly string[];
+  readonly of?: readonly Incarnation[];
 }
 
 interface Stats {
@@ -144,7 +145,7 @@ function statistic(
 /** What is computed of the numbers of a source, and of no others in its column. */
 function ofSource({ field, of }: Source, what: string, more: JsonObject = {}): JsonObject {
   const aggregation = { [what]: { ...field, ...more } };
-  return of ? { filter: { terms: { of: [...of] } }, aggs: { own: aggregation } } : aggregation;
+  return of ? { filter: isOf(of), aggs: { own: aggregation } } : aggregation;
 }
 
 function answerOf(answer: unknown): unknown {
@@ -186,6 +187,6 @@ async function sourcesOf(
   const places = await columns.find(of, field);
   return [...places].map(([place, own]) => ({
     field: { field: `numbers.${columnName(place)}` },
-    ...(own.length < of.length && { of: own.map(nameOf) }),
+    ...(own.length < of.length && { of: own }),
   }));
 }

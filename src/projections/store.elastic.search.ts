@@ -26,6 +26,18 @@ interface Answer {
   readonly _shards: { readonly failed: number; readonly failures?: unknown };
 }
 
+/** What Elasticsearch takes in one list. */
+const termsMax = 65_536;
+
+/** Whether an event is of one of these. */
+export function isOf(incarnations: readonly Incarnation[]): JsonObject {
+  const lists: JsonObject[] = [];
+  for (let first = 0; first < incarnations.length; first += termsMax) {
+    lists.push({ terms: { of: incarnations.slice(first, first + termsMax).map(nameOf) } });
+  }
+  return lists.length === 1 ? lists[0]! : { bool: { should: lists, minimum_should_match: 1 } };
+}
+
 /**
  * Asks for an answer of all shards, never of some; nothing when it is not found in time.
  *
@@ -57,7 +69,7 @@ export async function ask<T>(
       body: {
         query: {
           bool: {
-            filter: [{ terms: { of: of.map(nameOf) } }, { range: { position: positions } }, query],
+            filter: [isOf(of), { range: { position: positions } }, query],
           },
         },
         timeout: `${msMax}ms`,

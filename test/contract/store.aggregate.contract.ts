@@ -145,15 +145,17 @@ export function aggregateContract(storeOf: () => EventStore): void {
     });
 
     it('leaves out what is beyond the range of a number', async () => {
-      const spelled = JSON.stringify(recorded(0, { payload: { n: 7 } }).event);
-      const bytes = Buffer.from(spelled.replace(':7', ':[7,1e400,-1e400]'));
+      const spelled = JSON.stringify(recorded(0, { payload: { n: 7, none: 8 } }).event);
+      const bytes = Buffer.from(spelled.replace(':7', ':[7,1e400,-1e400]').replace(':8', ':1e400'));
       await write([new Recorded(0 as Position, bytes)]);
-      const metrics = (['sum', 'avg', 'min', 'max'] as const).map((of) => ({
-        of,
-        field: 'payload.n',
-      }));
-      const { groups } = await aggregate({ groupBy: [], metrics });
-      assert.deepEqual(groups[0]!.values, [7, 7, 7, 7]);
+      for (const [field, expected] of [
+        ['payload.n', [7, 7, 7, 7]],
+        ['payload.none', [0, null, null, null]],
+      ] as const) {
+        const metrics = (['sum', 'avg', 'min', 'max'] as const).map((of) => ({ of, field }));
+        const { groups } = await aggregate({ groupBy: [], metrics });
+        assert.deepEqual(groups[0]!.values, expected);
+      }
     });
 
     it('has as many groups as may be, and refuses one more', async function () {

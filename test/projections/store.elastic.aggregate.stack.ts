@@ -227,6 +227,19 @@ describe('the aggregations of the Elasticsearch store', function () {
     assert.deepEqual(await groups({ last: BEFORE_FIRST }), [{ keys: [], values: [0] }]);
   });
 
+  it('take more workspaces than Elasticsearch takes in a list', async () => {
+    await write([{ a: 1 }, { a: 2 }]);
+    const others = range(0, 70_000).map((n) => incarnation(`none-${n}`));
+    const all = [...others, of];
+    const metrics = [COUNT, sumOf('payload.a')];
+    const [group] = await groups({ of: all, last: Infinity, metrics });
+    assert.deepEqual(group!.values, [2, 3]);
+    const { sort, order, limit } = { sort: 'time', order: 'newest', limit: 1 } as const;
+    const filter = parseFilter({});
+    const page = await store.search({ of: all, filter, last: Infinity, sort, order, limit });
+    assert.deepEqual([page.hits[0]!.of, page.more], [of, true]);
+  });
+
   it('are not answered from an index of another layout', async () => {
     const old = newPrefix();
     await elasticsearch.indices.create({
