@@ -13,6 +13,7 @@ import { Projector, REPLACED_MS } from './projections/project.js';
 import { Retainer } from './projections/retainer.js';
 import type { EventStore } from './projections/store.js';
 import { HeavyQueries } from './queries/heavy.js';
+import { RowWriter } from './queries/rows.js';
 import { Subscriptions, type Readable } from './queries/subscribe.js';
 
 /** The parts of a running node, put together. */
@@ -26,6 +27,7 @@ export interface Service {
   readonly emitter: Emitter;
   readonly subscriptions: Subscriptions;
   readonly heavyQueries: HeavyQueries;
+  readonly rowWriter: RowWriter;
   readonly deadLetters: DeadLetters;
   readonly rebuilds: Rebuilds;
   readonly reporter: ErrorReporter;
@@ -61,6 +63,7 @@ export async function openService(
   const retainer = new Retainer(ends, workspaces, shares, config.retentionSeconds * 1000);
   const historyOf: Readable['historyOf'] = (id, epoch) => workspaces.historyOf(id, epoch);
   const subscriptions = new Subscriptions({ workspaces, keyring, log, store, historyOf }, config);
+  const rowWriter = new RowWriter();
   projector.start();
   retainer.start();
   lagMeasuredBy(() => projector.lag());
@@ -74,11 +77,13 @@ export async function openService(
     emitter: new Emitter(log, workspaces, config),
     subscriptions,
     heavyQueries: new HeavyQueries(config.heavyQueriesMax),
+    rowWriter,
     deadLetters,
     rebuilds: new Rebuilds(workspaces, store, hasOneStore(config)),
     reporter: new ErrorReporter(log, workspaces),
     close: async () => {
       subscriptions.close();
+      await rowWriter.close();
       // First, so that the other nodes take over at once: they need not wait for what is under way.
       await shares.close();
       await Promise.all([projector.stop(), retainer.stop()]);

@@ -1,6 +1,7 @@
 import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
 import { parseFields } from '../queries/fields.js';
+import type { RowWriter } from '../queries/rows.js';
 import { eventById } from '../queries/search.js';
 import type { SubscribeRequest } from '../queries/subscribe.js';
 import type { Call } from './call.js';
@@ -80,16 +81,23 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
   }
   ctx.vary('Accept-Encoding');
   const isGzipped = ctx.acceptsEncodings('gzip', 'identity') === 'gzip';
-  await exportEvents(call, request, ctx.res, { format: formatOf(query, accepted), isGzipped });
+  await exportEvents(call, request, ctx.res, {
+    format: formatOf(query, accepted, service.rowWriter),
+    isGzipped,
+  });
 }
 
-function formatOf(query: ReadQuery, accepted: typeof LINES_TYPE | typeof CSV_TYPE): ExportFormat {
+function formatOf(
+  query: ReadQuery,
+  accepted: typeof LINES_TYPE | typeof CSV_TYPE,
+  writer: RowWriter,
+): ExportFormat {
   const fields = query.fields && parseFields(query.fields, 'fields');
   if (accepted === LINES_TYPE) {
-    return linesFormat(fields);
+    return linesFormat(writer, fields);
   }
   const { header = true, escapeFormulas = true } = query;
-  return csvFormat({ header, escapeFormulas, ...(fields && { fields }) });
+  return csvFormat(writer, { header, escapeFormulas, ...(fields && { fields }) });
 }
 
 export async function getEvent(

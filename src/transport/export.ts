@@ -15,7 +15,7 @@ export interface ExportFormat {
   readonly contentType: string;
   /** What comes before the first event. */
   readonly head: string;
-  frame(epoch: string, records: readonly Recorded[]): Buffer | string;
+  rows(epoch: string, records: readonly Recorded[]): Uint8Array | Promise<Uint8Array>;
   /** What says that all before `first` is lost; absent where the format has nothing to say it. */
   readonly loss?: (reason: LossReason, first: string) => string;
 }
@@ -53,9 +53,6 @@ export async function exportEvents(
   try {
     await Promise.race([exporter.over, subscription.run()]);
     await exporter.over;
-    if (exporter.refusal) {
-      throw exporter.refusal;
-    }
   } catch (error) {
     if (!response.headersSent) {
       throw error;
@@ -63,6 +60,7 @@ export async function exportEvents(
     service.reporter.toldAs(error, context, request.workspace);
     response.destroy();
   } finally {
+    exporter.leave();
     subscription.close();
   }
 }
@@ -72,11 +70,11 @@ class Exporter implements Subscriber {
   readonly #stream: Stream;
   readonly #epoch: string;
   readonly #options: ExportOptions;
-  readonly #refused: Promise<void>;
-  #refuse: () => void = () => undefined;
-  #isBrokenOff = false;
-  /** What the answer is, in place of events. */
-  refusal: ServiceError | undefined;
+  readonly #failed: Promise<unknown>;
+  #fail: (error: unknown) => void = () => undefined;
+  #isOver = false;
+  /** Resolves when all that there was to tell so far is written: rows may take their time. */
+  #told: Promise<void> = Promise.resolve();
 
   constructor(
     response: ServerResponse,
@@ -88,26 +86,42 @@ class Exporter implements Subscriber {
     this.#stream = new Stream(response, bufferBytesMax, 'export');
     this.#epoch = epoch;
     this.#options = options;
-    this.#refused = new Promise((resolve) => {
-      this.#refuse = resolve;
+    this.#failed = new Promise((resolve) => {
+      this.#fail = resolve;
     });
     if (start.lost !== undefined) {
       this.lost(start.lost, (start.position + 1) as Position);
     }
   }
 
-  /** Resolves when the client has everything or is gone, or there is a refusal to be told. */
+  /**
+   * Resolves when the client has everything, or is gone.
+   *
+   * @throws What keeps the client from having everything.
+   */
   get over(): Promise<void> {
-    return Promise.race([this.#stream.closed, this.#refused]);
+    const failed = this.#failed.then((error) => {
+      throw error;
+    });
+    return Promise.race([this.#stream.closed, failed]);
+  }
+
+  /** Writes no more. */
+  leave(): void {
+    this.#isOver = true;
   }
 
   deliver({ records }: Matched): boolean {
     const kept = records.filter(isKept);
-    return this.#write(this.#options.format.frame(this.#epoch, kept), kept.length);
+    this.#tell(async () => {
+      this.#write(await this.#options.format.rows(this.#epoch, kept), kept.length);
+    });
+    return true;
   }
 
-  ready(): Promise<void> {
-    return this.#stream.ready();
+  async ready(): Promise<void> {
+    await this.#told;
+    await this.#stream.ready();
   }
 
   caughtUp(): void {
@@ -116,36 +130,49 @@ class Exporter implements Subscriber {
 
   /** Nothing matches for long: a client that waits is told at least that it is served. */
   moved(): void {
-    this.#write('');
+    this.#tell(() => {
+      this.#write('');
+    });
   }
 
   lost(reason: LossReason, first: Position): void {
-    const { loss } = this.#options.format;
-    if (loss) {
+    this.#tell(() => {
+      const { loss } = this.#options.format;
+      if (!loss) {
+        throw this.#untold(reason, first);
+      }
       this.#write(loss(reason, formatCursor(this.#epoch, first)));
-    } else {
-      this.#breakOff(this.#untold(reason, first));
-    }
+    });
   }
 
   ended(error?: ServiceError): void {
-    if (error) {
-      this.#breakOff(error);
-    } else if (!this.#isBrokenOff) {
+    this.#tell(() => {
+      if (error) {
+        throw error;
+      }
       this.#write('');
       this.#stream.end();
-    }
+    });
   }
 
-  /** False when nothing more should be written until it is ready. */
-  #write(text: Buffer | string, events = 0): boolean {
-    if (this.#isBrokenOff) {
-      return false;
+  /** Tells something after what was told before; nothing, once that has failed. */
+  #tell(step: () => void | Promise<void>): void {
+    this.#told = this.#told
+      .then(() => (this.#isOver ? undefined : step()))
+      .catch((error: unknown) => {
+        this.#isOver = true;
+        this.#fail(error);
+      });
+  }
+
+  #write(text: Uint8Array | string, events = 0): void {
+    if (this.#isOver) {
+      return;
     }
     if (!this.#response.headersSent) {
       this.#begin();
     }
-    return this.#stream.write(text, events);
+    this.#stream.write(text, events);
   }
 
   #begin(): void {
@@ -161,16 +188,6 @@ class Exporter implements Subscriber {
       this.#stream.gzip();
     }
     this.#stream.write(format.head);
-  }
-
-  #breakOff(error: ServiceError): void {
-    this.#isBrokenOff = true;
-    if (this.#response.headersSent) {
-      this.#stream.destroy();
-    } else {
-      this.refusal = error;
-      this.#refuse();
-    }
   }
 
   #untold(reason: LossReason, first: Position): ServiceError {

@@ -1,4 +1,4 @@
-import type { JsonObject, Recorded } from '../event.js';
+import type { Recorded } from '../event.js';
 import { formatCursor } from '../queries/cursor.js';
 import type { Framing } from '../queries/fanout.js';
 
@@ -90,11 +90,6 @@ export function jsonObject({
 }
 
 const COMMA = Buffer.from(',');
-
-/** `{"position":…,"fields":…}`: what was chosen of one event. */
-export function jsonChosen(epoch: string, record: Recorded, fields: JsonObject): string {
-  return JSON.stringify({ position: formatCursor(epoch, record.position), fields });
-}
 
 /** `{"position":…,"event":…}` of one event. */
 export function jsonPositioned(epoch: string, record: Recorded): Buffer {

@@ -5,12 +5,13 @@ import { aggregate, aggregateAcross } from '../queries/aggregate.js';
 import { parseAggregation, type AggregateBody } from '../queries/aggregate.parse.js';
 import { chosen, parseFields } from '../queries/fields.js';
 import { parseFilter, type Filter } from '../queries/filter.js';
+import { jsonChosen } from '../queries/rows.lines.js';
 import { search, searchAcross, type Found, type PageRequest } from '../queries/search.js';
 import { usage, type UsageRequest } from '../queries/usage.js';
 import type { Wait } from '../queries/watermark.js';
 import { jsonBody } from './body.js';
 import type { Call } from './call.js';
-import { jsonChosen, jsonObject, jsonPositioned } from './framing.js';
+import { jsonObject, jsonPositioned } from './framing.js';
 import { bounded, JSON_TYPE, type ReadQuery } from './parameters.js';
 import { tellLag } from './respond.js';
 

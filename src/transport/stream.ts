@@ -54,7 +54,7 @@ export class Stream {
   }
 
   /** False when nothing more should be written until `ready` resolves. */
-  write(chunk: Buffer | string, events = 0): boolean {
+  write(chunk: Uint8Array | string, events = 0): boolean {
     if (!this.#open) {
       return false;
     }
