@@ -12,8 +12,8 @@ export interface RowFormat {
 }
 
 /**
- * Spells rows in a thread of its own: it has to parse each event, and take it apart, for which those
- * who are served live would wait.
+ * Spells rows in a thread of its own: it has to parse each event, and take it apart, for which
+ * those who are served live would wait.
  */
 export class RowWriter {
   #thread: Thread<RowThread> | undefined;

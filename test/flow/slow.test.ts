@@ -107,10 +107,14 @@ describe('a subscriber that stops reading', () => {
 
   /** What the service holds in memory, once it has nothing left to do. */
   async function bytesInUse(): Promise<number> {
-    await until('all is historized', async () => {
-      const { body } = await request(`${node.url}/metrics`);
-      return /^projection_lag_events 0$/m.test(body as string);
-    });
+    await until(
+      'all is historized',
+      async () => {
+        const { body } = await request(`${node.url}/metrics`);
+        return /^projection_lag_events 0$/m.test(body as string);
+      },
+      60_000,
+    );
     const told = (): string[] => node.output().match(/(?<=bytes in use: )\d+(?=;)/g) ?? [];
     const before = told().length;
     node.process.kill('SIGUSR2');
