@@ -103,7 +103,9 @@ describe('two nodes', function () {
       assert.equal(again.recovered, true);
       const position = await emitOne(one.url, name);
       await socket.until('it goes on', (frame) => frame.position === position);
-      assert.equal((await searchFor(one.url, name, position)).body.events.length, 4);
+      const { body: page } = await searchFor(one.url, name, position);
+      const found = (page.events as { position: string }[]).map((event) => event.position);
+      assert.deepEqual(found.slice(0, 2), [position, last]);
     } finally {
       await socket.close();
     }
