@@ -167,7 +167,10 @@ async function stream(url: string): Promise<Reply> {
   return { status, headers: given, body: '' };
 }
 
-describe('The description of the API', () => {
+describe('The description of the API', function () {
+  // A heap snapshot of a process that has run all tests takes its time.
+  this.timeout(120_000);
+
   const operations = Object.values(paths)
     .flatMap((methods) => Object.values(methods))
     .filter(({ operationId }) => (operationId as string | undefined) !== undefined);
