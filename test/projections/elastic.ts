@@ -20,6 +20,23 @@ export function openStore(prefix: string, options: Partial<ElasticOptions> = {})
   });
 }
 
+/** Opens the stores of two nodes for the tests of a suite, on indices of their own. */
+export function withTwoStores(
+  opened: (store: EventStore, other: EventStore, prefix: string) => void,
+): void {
+  const prefix = newPrefix();
+  const stores = [openStore(prefix), openStore(prefix)] as const;
+
+  before(() => {
+    opened(...stores, prefix);
+  });
+
+  after(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+    await removeIndices(prefix);
+  });
+}
+
 /** Looks into the cluster behind the store, or disturbs it. */
 export const elasticsearch = new Client({ node: ELASTICSEARCH_URL });
 

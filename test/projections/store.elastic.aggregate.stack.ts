@@ -5,7 +5,7 @@ import type { AggregateQuery, EventStore, Group } from '../../src/projections/st
 import { parseFilter } from '../../src/queries/filter.js';
 import { range } from '../commands/sealed.js';
 import { assertAggregated } from '../queries/aggregate.oracle.js';
-import { elasticsearch, newPrefix, openStore, removeIndices } from './elastic.js';
+import { elasticsearch, newPrefix, openStore, removeIndices, withTwoStores } from './elastic.js';
 import { END } from './newest.js';
 import { incarnation, recorded, written } from './recorded.js';
 
@@ -16,23 +16,17 @@ const termsOf = (field: string) => ({ by: 'terms', field }) as const;
 describe('the aggregations of the Elasticsearch store', function () {
   this.timeout(60_000);
 
-  const prefix = newPrefix();
   let store: EventStore;
   /** Of another node. */
   let other: EventStore;
   let of: Incarnation;
 
-  before(async () => {
-    store = openStore(prefix);
-    other = openStore(prefix);
-    // Makes the indices: of two nodes that do so at once, one may find a shard that still starts.
-    await written(store, incarnation(), [recorded(0)]);
+  withTwoStores((...opened) => {
+    [store, other] = opened;
   });
 
-  after(async () => {
-    await Promise.all([store.close(), other.close()]);
-    await removeIndices(prefix);
-  });
+  // Makes the indices: of two nodes that do so at once, one may find a shard that still starts.
+  before(() => written(store, incarnation(), [recorded(0)]));
 
   beforeEach(() => {
     of = incarnation();

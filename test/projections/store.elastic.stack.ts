@@ -3,7 +3,7 @@ import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.j
 import type { EventStore } from '../../src/projections/store.js';
 import { positionsOf, range } from '../commands/sealed.js';
 import { storeContract } from '../contract/store.contract.js';
-import { elasticsearch, newPrefix, openStore, removeIndices } from './elastic.js';
+import { elasticsearch, newPrefix, openStore, removeIndices, withTwoStores } from './elastic.js';
 import { END, newest, type Newest } from './newest.js';
 import { incarnation, recorded, recordedRange, written } from './recorded.js';
 
@@ -27,20 +27,14 @@ storeContract('Elasticsearch', async () => {
 describe('the Elasticsearch store, beyond what every store promises', function () {
   this.timeout(30_000);
 
-  const prefix = newPrefix();
   let store: EventStore;
   /** Of another node. */
   let other: EventStore;
+  let prefix: string;
   let of: Incarnation;
 
-  before(() => {
-    store = openStore(prefix);
-    other = openStore(prefix);
-  });
-
-  after(async () => {
-    await Promise.all([store.close(), other.close()]);
-    await removeIndices(prefix);
+  withTwoStores((...opened) => {
+    [store, other, prefix] = opened;
   });
 
   beforeEach(() => {
