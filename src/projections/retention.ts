@@ -64,7 +64,7 @@ export async function* removeExpired(
 }
 
 async function expiredInLog(
-  { id, epoch, history }: Workspace,
+  { id, epoch, histories }: Workspace,
   { maxAgeMs, maxBytes }: Retention,
   { log, store }: Kept,
 ): Promise<Expired['log']> {
@@ -79,8 +79,13 @@ async function expiredInLog(
   const inTime = maxAgeMs === undefined ? first : (await log.seek(id, ago(maxAgeMs))) + 1;
   const inSize = maxBytes === undefined ? first : await log.newest(id, maxBytes);
   const before = Math.max(inTime, inSize);
-  const historized = before > first ? (await store.settle(history)) + 1 : first;
+  const historized = before > first ? (await settledIn(histories.kept, store)) + 1 : first;
   return { first, before: Math.max(Math.min(before, historized), first) as Position };
+}
+
+/** Also in one that is being rebuilt: it is what there is when it has taken the other’s place. */
+async function settledIn(kept: readonly Incarnation[], store: EventStore): Promise<number> {
+  return Math.min(...(await Promise.all(kept.map((of) => store.settle(of)))));
 }
 
 /**

@@ -75,8 +75,8 @@ describe('What is revoked on one node', function () {
     const { secret } = await makeKey(one.url, 'gone', { role: 'owner' });
     const headers = bearer(await superadmin());
     const codes = await endings('gone', secret, () =>
-      request(`${one.url}/v2/workspaces/gone`, { method: 'DELETE', headers }),
+      request(`${one.url}/v2/workspaces/gone?grace=0`, { method: 'DELETE', headers }),
     );
-    assert.deepEqual(codes, [4401, 'unauthorized', 'unauthorized']);
+    assert.deepEqual(codes, [4401, 'workspace-not-found', 'workspace-not-found']);
   });
 });
