@@ -1,7 +1,7 @@
 import assert, { AssertionError } from 'node:assert/strict';
 import type { Producer, Target } from '../crash/producer.js';
-import { eventsUrl, request } from '../support/client.js';
-import { positionOf } from '../support/tailer.js';
+import { exportAll, searchAll, searchNewest } from '../support/log.js';
+import type { Seen } from '../support/sequence.js';
 
 /** What is asked for, in turns: the newest, everything by a search, and an export. */
 const WAYS = ['newest', 'search', 'newest', 'export'] as const;
@@ -16,12 +16,6 @@ export interface Known {
   readonly producers: readonly Producer[];
 }
 
-interface Given {
-  readonly position: string;
-  readonly event: { readonly id: string };
-}
-
-const PAGE = 1_000;
 const NEWEST = 50;
 
 /**
@@ -66,42 +60,32 @@ export class Observer {
   }
 
   /** In the order of the log. */
-  async #look(way: Way, url: string, waitFor: string): Promise<Given[]> {
+  async #look(way: Way, url: string, waitFor: string): Promise<Seen[]> {
     const { workspace } = this.#known;
-    if (way === 'export') {
-      const headers = { Accept: 'application/x-ndjson' };
-      const { status, body } = await request(eventsUrl(url, workspace), { headers });
-      assert.equal(status, 200);
-      const lines = (body as string).split('\n').filter((line) => line !== '');
-      return lines.map((line) => JSON.parse(line) as Given);
+    switch (way) {
+      case 'newest':
+        return (await searchNewest(url, workspace, waitFor, NEWEST)).reverse();
+      case 'search':
+        return (await searchAll(url, workspace, waitFor)).reverse();
+      case 'export':
+        return exportAll(url, workspace);
     }
-    const found: Given[] = [];
-    const limit = String(way === 'newest' ? NEWEST : PAGE);
-    let more: Record<string, string> | undefined = { waitFor, wait: '30' };
-    while (more) {
-      const { status, body } = await request(eventsUrl(url, workspace, { ...more, limit }));
-      assert.equal(status, 200, JSON.stringify(body));
-      found.push(...(body.events as Given[]));
-      const isOver = way === 'newest' || body.next === undefined;
-      more = isOver ? undefined : { next: body.next as string };
-    }
-    return found.reverse();
   }
 }
 
 function judge(
-  found: readonly Given[],
+  found: readonly Seen[],
   most: number,
   last: number,
   acknowledged: ReadonlyMap<string, number>,
 ): void {
-  const positions = found.map(({ position }) => positionOf(position));
+  const positions = found.map(({ position }) => position);
   const [first = 0, end = -1] = [positions[0], positions.at(-1)];
   assert.ok(end >= last, `it ends at ${end}, but ${last} was acknowledged`);
   assert.equal(first, Math.max(end - most + 1, 0));
   const misplaced = positions.findIndex((position, index) => position !== first + index);
   assert.equal(misplaced, -1, `at ${first + misplaced} it has ${positions[misplaced]}`);
-  const ids = new Map(found.map(({ event, position }) => [event.id, positionOf(position)]));
+  const ids = new Map(found.map(({ id, position }) => [id, position]));
   for (const [id, position] of acknowledged) {
     if (position >= first) {
       assert.equal(ids.get(id), position, `${id} is at ${ids.get(id)}`);

@@ -25,12 +25,17 @@ const PAGE = 1000;
 
 /** All that the log of a workspace holds, exported and polled, which must come to the same. */
 export async function readLog(url: string, workspace: string): Promise<Logged[]> {
-  const headers = { Accept: 'application/x-ndjson' };
-  const { body } = await request(eventsUrl(url, workspace), { headers });
-  const lines = (body as string).split('\n').filter((line) => line !== '');
-  const exported = lines.map((line) => logged(JSON.parse(line) as Given));
+  const exported = await exportAll(url, workspace);
   assert.deepEqual(faults(await pollAll(url, workspace), exported), []);
   return exported;
+}
+
+export async function exportAll(url: string, workspace: string): Promise<Logged[]> {
+  const headers = { Accept: 'application/x-ndjson' };
+  const { status, body } = await request(eventsUrl(url, workspace), { headers });
+  assert.equal(status, 200, JSON.stringify(body));
+  const lines = (body as string).split('\n').filter((line) => line !== '');
+  return lines.map((line) => logged(JSON.parse(line) as Given));
 }
 
 async function pollAll(url: string, workspace: string): Promise<Logged[]> {
@@ -45,6 +50,19 @@ async function pollAll(url: string, workspace: string): Promise<Logged[]> {
     }
     start = { after: body.cursor };
   }
+}
+
+/** The newest that a search finds once a cursor is searchable, newest first. */
+export async function searchNewest(
+  url: string,
+  workspace: string,
+  waitFor: string,
+  limit: number,
+): Promise<Logged[]> {
+  const query = { waitFor, wait: '60', limit: String(limit) };
+  const { status, body } = await request(eventsUrl(url, workspace, query));
+  assert.equal(status, 200, JSON.stringify(body));
+  return (body.events as Given[]).map(logged);
 }
 
 /**
