@@ -21,8 +21,10 @@ export class Deletions {
     return [...this.#byEpoch.values()];
   }
 
-  get(epoch: string): Workspace | undefined {
-    return this.#byEpoch.get(epoch)?.workspace;
+  /** The workspace of an epoch, as long as it can be restored. */
+  kept(epoch: string): Workspace | undefined {
+    const deletion = this.#byEpoch.get(epoch);
+    return deletion?.purging === false ? deletion.workspace : undefined;
   }
 
   /** Whether an incarnation is among them. */

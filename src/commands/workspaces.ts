@@ -315,7 +315,7 @@ export class Workspaces {
   /** Also of what was deleted: a rebuild goes on, as what is restored is to be whole. */
   #foldHistories(known: Workspace | undefined, event: Event): void {
     const epoch = event.payload.epoch as string;
-    const workspace = known?.epoch === epoch ? known : this.#deletions.get(epoch);
+    const workspace = known?.epoch === epoch ? known : this.#deletions.kept(epoch);
     if (workspace?.histories.fold(event) === true) {
       tell(this.#historiesListeners, workspace);
     }

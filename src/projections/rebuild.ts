@@ -84,13 +84,17 @@ export class Rebuilder {
    * so that no search, on any node, has found what another does not find a moment later.
    */
   async #takePlace(signal: AbortSignal): Promise<void> {
-    const { of, current } = this.#options;
+    const { of, ends, current } = this.#options;
     if (!(await this.#keepsUp(signal))) {
       return;
     }
+    // Most of it already here, where nothing rests for it.
+    await ends.store.settle(of);
     const replace = async (): Promise<void> => {
       await this.#trim();
       if (await this.#reached(signal)) {
+        // The log may have forgotten what only the old one has for good so far.
+        await ends.store.settle(of);
         await recordStep(this.#options.workspaces, HISTORY.rebuilt, of);
         logger.info({ workspaceId: of.id, generation: of.generation }, 'a history was rebuilt');
       }

@@ -140,13 +140,65 @@ describe('A history that is being rebuilt', () => {
     await until('it would be purged', () => drops > 0 || performance.now() >= end);
     assert.equal(drops, 0, 'what is being written now would stay');
     gate.open();
-    await until('it is purged', () =>
-      site.workspaces.deleted().every(({ workspace }) => workspace !== site.workspace),
-    );
+    await site.purged();
     for (const of of all) {
       assert.deepEqual(await site.held(of), [], nameOf(of));
       assert.equal(await site.backEnds.store.checkpoint(of), BEFORE_FIRST);
     }
+  });
+
+  it('leaves nothing where the old one is being dropped when the workspace goes', async () => {
+    await site.historized(10);
+    const { history } = site.workspace;
+    const gate = new Gate();
+    let purging = false;
+    const drop: EventStore['drop'] = async (of) => {
+      await (nameOf(of) === nameOf(history) && !purging ? gate.pass() : undefined);
+      return site.backEnds.store.drop(of);
+    };
+    site.start({ drop });
+    await site.rebuild(1);
+    await gate.reached;
+    purging = true;
+    await site.workspaces.delete(site.workspace.id, CONTEXT, 0);
+    // That it has gone is told only now, when there is nothing left to tell of.
+    gate.open();
+    await site.purged();
+    assert.deepEqual(await site.held(), []);
+    assert.deepEqual(await site.held(history), []);
+  });
+
+  it('goes on where the workspace was deleted and can be restored', async () => {
+    await site.historized(10);
+    const gate = new Gate();
+    site.start(site.holding(gate));
+    await site.step('rebuilding', 1);
+    await gate.reached;
+    await site.workspaces.delete(site.workspace.id, CONTEXT, NEVER_MS);
+    gate.open();
+    await site.searched(1);
+    await site.dropped();
+    assert.equal(await site.workspaces.restore(site.workspace.id, CONTEXT), site.workspace);
+    await site.append(10, 15);
+    await site.reached(14, site.workspace.history);
+    assert.deepEqual(await site.held(), range(0, 15));
+  });
+
+  it('takes the place with what outlives a failure of the power', async () => {
+    await site.historized(10);
+    const settled: [string, number][] = [];
+    const settle: EventStore['settle'] = async (of) => {
+      const position = await site.backEnds.store.settle(of);
+      settled.push([nameOf(of), position]);
+      return position;
+    };
+    let last: unknown;
+    site.workspaces.onHistories(({ history }) => {
+      last = history.generation === 1 ? (last ?? settled.at(-1)) : undefined;
+    });
+    site.start({ settle });
+    await site.rebuild(1);
+    assert.deepEqual(last, [nameOf(site.workspace.history), 9]);
   });
 
   it('leaves the old one for a while, for the queries that are at it', async () => {

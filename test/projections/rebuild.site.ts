@@ -103,6 +103,13 @@ export class Site {
     );
   }
 
+  /** Resolves when nothing is left of the workspace, which was deleted. */
+  purged(): Promise<boolean> {
+    return until('it is purged', () =>
+      this.workspaces.deleted().every(({ workspace }) => workspace !== this.workspace),
+    );
+  }
+
   /** Resolves when nothing is to be dropped any more. */
   dropped(): Promise<boolean> {
     const { histories } = this.workspace;
