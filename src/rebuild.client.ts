@@ -25,7 +25,14 @@ export class Away extends Error {
 }
 
 /** The same comes again. */
-class Refused extends Error {}
+class Refused extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** Longer than a service that is well needs, so that a hung one is told. */
 const ANSWER_MS_MAX = 10_000;
@@ -36,6 +43,9 @@ const SYSTEM = '_system';
 const LATER = [408, 429, 503, 504];
 const FULL = 429;
 
+const UNKNOWN = 401;
+const FORBIDDEN = 403;
+
 interface Problem {
   readonly detail?: string;
 }
@@ -43,15 +53,27 @@ interface Problem {
 /** The calls of the service that a rebuild needs. */
 export class Client {
   readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(url: string) {
+  /** @param token A credential, where the service asks for one. */
+  constructor(url: string, token?: string) {
     this.#url = url;
+    this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   }
 
-  /** The names of all workspaces with a history. */
+  /** The names of all workspaces whose histories the caller may have rebuilt. */
   async workspaces(): Promise<string[]> {
     const { workspaces } = await this.#ask<{ workspaces: { id: string }[] }>('GET', '');
-    return [...workspaces.map(({ id }) => id), SYSTEM];
+    const system = await this.state(SYSTEM).then(
+      () => [SYSTEM],
+      (error: unknown) => {
+        if (error instanceof Refused && error.status === FORBIDDEN) {
+          return [];
+        }
+        throw error;
+      },
+    );
+    return [...workspaces.map(({ id }) => id), ...system];
   }
 
   state(workspace: string): Promise<State> {
@@ -83,17 +105,20 @@ export class Client {
         response.status === FULL,
       );
     }
-    throw new Refused(
+    const refusal =
       detail ??
-        `What answers at ${this.#url}, with status ${response.status}, is no workspace-events. ` +
-          'Say with --url where it is.',
-    );
+      `What answers at ${this.#url}, with status ${response.status}, is no workspace-events. ` +
+        'Say with --url where it is.';
+    const hint =
+      response.status === UNKNOWN ? ' Put it into a file, and name that by --token-file.' : '';
+    throw new Refused(refusal + hint, response.status);
   }
 
   async #fetch(method: string, path: string): Promise<Response> {
     try {
       const signal = AbortSignal.timeout(ANSWER_MS_MAX);
-      return await fetch(`${this.#url}/v2/workspaces${path}`, { method, signal });
+      const headers = this.#headers;
+      return await fetch(`${this.#url}/v2/workspaces${path}`, { method, headers, signal });
     } catch (error) {
       const { cause, message } = error as Error & { cause?: { code?: string } };
       throw new Away(

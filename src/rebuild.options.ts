@@ -6,6 +6,8 @@ export interface Options {
   readonly url: string;
   /** In the order in which they were named; none where all of them are meant. */
   readonly workspaces: readonly string[];
+  /** A file with the credential of the caller; absent where the service asks for none. */
+  readonly tokenFile?: string;
   readonly cancel: boolean;
   readonly help: boolean;
 }
@@ -18,11 +20,13 @@ searched, and has it take that one’s place. The service does the work, and goe
   npm run rebuild -- --workspace <name> [--workspace <name> …] [--url <address>]
   npm run rebuild -- --all [--url <address>]
 
-  --workspace <name>  whose history; may be repeated: one after the other
-  --all               those of all workspaces, and of what the service itself does (_system)
-  --url <address>     where the service runs; ${DEFAULT_URL} if not said
-  --cancel            give the rebuild up, and what it has built
-  --help              this
+  --workspace <name>   whose history; may be repeated: one after the other
+  --all                those of all workspaces that you manage, and of what the service itself
+                       does (_system) if you may
+  --url <address>      where the service runs; ${DEFAULT_URL} if not said
+  --token-file <file>  has a token or an API key, where the service asks who you are
+  --cancel             give the rebuild up, and what it has built
+  --help               this
 
 Ctrl-C leaves a rebuild running; the same command comes back to it. The exit status is 0
 when all is done, 1 when something could not be, 2 when the command is wrong, and 130 after
@@ -35,7 +39,7 @@ export class UsageError extends Error {}
 /** @throws UsageError */
 export function optionsOf(args: readonly string[]): Options {
   const { workspace = [], all = false, url = DEFAULT_URL, ...rest } = parsed(args);
-  const { cancel = false, help = false } = rest;
+  const { cancel = false, help = false, 'token-file': tokenFile } = rest;
   if (!help && workspace.length === 0 && !all) {
     throw new UsageError('Say which: --workspace <name>, or --all.');
   }
@@ -46,7 +50,13 @@ export function optionsOf(args: readonly string[]): Options {
   if (empty !== undefined) {
     throw new UsageError('--workspace has an empty name.');
   }
-  return { url: addressOf(url), workspaces: [...new Set(workspace)], cancel, help };
+  return {
+    url: addressOf(url),
+    workspaces: [...new Set(workspace)],
+    ...(tokenFile !== undefined && { tokenFile }),
+    cancel,
+    help,
+  };
 }
 
 function parsed(args: readonly string[]) {
@@ -57,6 +67,8 @@ function parsed(args: readonly string[]) {
         workspace: { type: 'string', multiple: true },
         all: { type: 'boolean' },
         url: { type: 'string' },
+        // In a file, since what stands in a command is told to everybody on the machine.
+        'token-file': { type: 'string' },
         cancel: { type: 'boolean' },
         help: { type: 'boolean' },
       },

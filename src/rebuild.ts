@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { pause } from './pause.js';
 import { Away, Client, type Progress, type State } from './rebuild.client.js';
 import { optionsOf, USAGE, UsageError, type Options } from './rebuild.options.js';
@@ -29,7 +30,7 @@ function complain(text: string): void {
 
 /** What was asked for, for one workspace after the other. Gives the exit status. */
 async function run(options: Options, left: AbortSignal): Promise<number> {
-  const client = new Client(options.url);
+  const client = new Client(options.url, await tokenOf(options));
   const names = options.workspaces.length > 0 ? options.workspaces : await client.workspaces();
   // What cannot be is told before anything is begun.
   for (const name of names) {
@@ -46,13 +47,30 @@ async function run(options: Options, left: AbortSignal): Promise<number> {
       }
     }
     if (left.aborted) {
-      const command = `npm run rebuild -- --workspace ${name} --url ${options.url}`;
+      const { url, tokenFile } = options;
+      const token = tokenFile === undefined ? '' : ` --token-file ${tokenFile}`;
+      const command = `npm run rebuild -- --workspace ${name} --url ${url}${token}`;
       say(`\nThe rebuild of ${name} goes on without you. Come back to it: ${command}`);
       say(`Give it up: ${command} --cancel`);
       return LEFT;
     }
   }
   return status;
+}
+
+async function tokenOf({ tokenFile }: Options): Promise<string | undefined> {
+  if (tokenFile === undefined) {
+    return undefined;
+  }
+  const text = await readFile(tokenFile, 'utf8').catch((error: unknown) => {
+    throw new UsageError(`--token-file cannot be read: ${(error as Error).message}.`);
+  });
+  const token = text.trim();
+  // What a header cannot hold would be told as a service that does not answer.
+  if (!/^[!-~]+$/.test(token)) {
+    throw new UsageError(`--token-file is ${tokenFile}, which holds no token or API key alone.`);
+  }
+  return token;
 }
 
 async function cancel(name: string, client: Client): Promise<void> {

@@ -12,6 +12,8 @@ describe('The command that rebuilds', () => {
       optionsOf(['--workspace', 'b', '--workspace=a', '--workspace', 'b', '--cancel']),
       { ...none, workspaces: ['b', 'a'], cancel: true },
     );
+    const own = optionsOf(['--all', '--token-file', 'token']);
+    assert.deepEqual(own, { ...none, tokenFile: 'token' });
     for (const url of ['https://events.example/at/', 'https://events.example/at']) {
       const { url: address } = optionsOf(['--all', '--url', url]);
       assert.equal(address, 'https://events.example/at');

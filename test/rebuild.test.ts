@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emit, eventsUrl, request, type Reply } from './support/client.js';
+import { bearer, identified, superadmin, token } from './support/identity.js';
 import { spawnNode, startNode, temporaryFolder, type TestNode } from './support/node.js';
 import { until } from './until.js';
 
@@ -151,6 +154,35 @@ describe('npm run rebuild', function () {
       assert.deepEqual(body, { workspace: name, generation: 1 });
     }
     await second.end();
+    await folder.remove();
+  });
+
+  it('says who asks, where the service wants to know, and does what that one may', async () => {
+    const known = await startNode(identified());
+    const folder = await temporaryFolder();
+    const file = join(folder.path, 'token');
+    const at = ['--url', known.url, '--token-file', file];
+    const put = { method: 'PUT', json: {}, headers: bearer(await superadmin()) };
+    for (const name of ['hers', 'other']) {
+      assert.equal((await request(`${known.url}/v2/workspaces/${name}`, put)).status, 201);
+    }
+    const unread = await run('--all', ...at);
+    assert.equal(unread.code, 2);
+    assert.match(unread.err, /--token-file cannot be read: .*ENOENT/);
+    await writeFile(file, 'not a token\n');
+    assert.match((await run('--all', ...at)).err, /holds no token or API key alone/);
+    await writeFile(file, await token({ claims: { sub: 'ada', workspaces: { hers: 'owner' } } }));
+    const { code, out, err } = await run('--all', ...at);
+    assert.deepEqual([code, err], [0, '']);
+    assert.match(out, /^hers: rebuilt/m);
+    assert.ok(!out.includes('other') && !out.includes('_system'));
+    const forbidden = await run('--workspace', 'other', ...at);
+    assert.equal(forbidden.code, 1);
+    assert.match(forbidden.err, /You may not change the workspace other/);
+    const nobody = await run('--all', '--url', known.url);
+    assert.equal(nobody.code, 1);
+    assert.match(nobody.err, /Say who you are, .* name that by --token-file/);
+    await known.stop();
     await folder.remove();
   });
 
