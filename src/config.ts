@@ -12,6 +12,7 @@ import {
   type Kind,
   type Setting,
 } from './config.kinds.js';
+import { QUOTAS } from './config.quota.js';
 
 /**
  * Every setting, in one table: its environment variable, its default, what it may be and why it is
@@ -95,6 +96,27 @@ export const SETTINGS = {
     1,
     100_000,
     'Events in one JSON batch or frame; each costs an answer.',
+  ),
+  bodySecondsMax: number(
+    'BODY_SECONDS_MAX',
+    60,
+    1,
+    3600,
+    'How long a JSON body may take to come: 16 MiB do at 2 Mbit/s. NDJSON has no such bound.',
+  ),
+  socketsMax: number(
+    'SOCKETS_MAX',
+    20_000,
+    10,
+    1_000_000,
+    'Sockets open to a node; each takes a file descriptor and some memory.',
+  ),
+  waitingSocketsMax: number(
+    'WAITING_SOCKETS_MAX',
+    1_000,
+    1,
+    1_000_000,
+    'Of them, on which a request is awaited; and WebSockets that have not said who they are.',
   ),
   inflightBytesMax: number(
     'INFLIGHT_BYTES_MAX',
@@ -201,6 +223,7 @@ export const SETTINGS = {
     8760,
     'How long a deleted workspace can be restored; what goes on a Friday is missed on a Monday.',
   ),
+  ...QUOTAS,
   ...AUTH,
   ...BACK_ENDS,
 } as const;

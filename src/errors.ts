@@ -84,6 +84,7 @@ export const CATALOGUE = {
     closeCode: 4400,
     retriable: false,
   },
+  'quota-exceeded': { status: 429, title: 'Quota exceeded', closeCode: 4429, retriable: true },
   'limit-exceeded': { status: 429, title: 'Too many at once', closeCode: 4429, retriable: true },
   'head-too-large': {
     status: 431,

@@ -47,6 +47,18 @@ const buckets = [
 ];
 
 export const metrics = {
+  socketsDropped: new Counter({
+    name: 'sockets_dropped_total',
+    help: 'Sockets closed because there were too many: in all, idle, or of unknown callers',
+    labelNames: ['because'] as const,
+    registers,
+  }),
+  quotaRefusals: new Counter({
+    name: 'quota_refusals_total',
+    help: 'What was refused because a quota was used up, by quota and whose it is',
+    labelNames: ['quota', 'of'] as const,
+    registers,
+  }),
   emitted: new Counter({
     name: 'events_emitted_total',
     help: 'Events appended to a log and acknowledged',

@@ -2,11 +2,13 @@ import { hasOneStore, openLog, openShares, openStore, retentionOf } from './back
 import { Emitter } from './commands/emit.js';
 import type { EventLog } from './commands/log.js';
 import { Rebuilds } from './commands/rebuild.js';
+import { QuotaKeeper } from './commands/quotas.js';
 import { ErrorReporter } from './commands/report.js';
 import { Keyring } from './commands/keyring.js';
 import { Keys } from './commands/keys.js';
 import { Workspaces } from './commands/workspaces.js';
 import type { Config } from './config.js';
+import { quotasOf } from './config.quota.js';
 import { lagMeasuredBy } from './metrics.js';
 import { DeadLetters } from './projections/deadletter.js';
 import { Projector, REPLACED_MS } from './projections/project.js';
@@ -25,6 +27,7 @@ export interface Service {
   readonly keyring: Keyring;
   readonly keys: Keys;
   readonly emitter: Emitter;
+  readonly quotas: QuotaKeeper;
   readonly subscriptions: Subscriptions;
   readonly heavyQueries: HeavyQueries;
   readonly rowWriter: RowWriter;
@@ -62,7 +65,9 @@ export async function openService(
   const projector = new Projector(ends, workspaces, shares, replacedMs);
   const retainer = new Retainer(ends, workspaces, shares, config.retentionSeconds * 1000);
   const historyOf: Readable['historyOf'] = (id, epoch) => workspaces.historyOf(id, epoch);
-  const subscriptions = new Subscriptions({ workspaces, keyring, log, store, historyOf }, config);
+  const quotas = new QuotaKeeper(workspaces, quotasOf(config));
+  const readable = { workspaces, keyring, log, store, historyOf, quotas };
+  const subscriptions = new Subscriptions(readable, config);
   const rowWriter = new RowWriter();
   projector.start();
   retainer.start();
@@ -75,6 +80,7 @@ export async function openService(
     keyring,
     keys: new Keys(keyring, workspaces),
     emitter: new Emitter(log, workspaces, config),
+    quotas,
     subscriptions,
     heavyQueries: new HeavyQueries(config.heavyQueriesMax),
     rowWriter,

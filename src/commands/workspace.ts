@@ -1,5 +1,6 @@
 import type { Incarnation } from '../event.js';
 import type { Grants, GrantsJson } from '../policy.roles.js';
+import type { QuotasJson } from '../quota.js';
 import type { RetentionConfig } from '../retention.js';
 import { grantsOf } from './grants.js';
 import { Histories } from './histories.js';
@@ -13,6 +14,8 @@ export interface WorkspaceConfig extends GrantsJson {
   fit?: string[];
   /** How long, and how much, is kept. */
   retention?: RetentionConfig;
+  /** How much may be taken of a node here; superadmins alone decide. */
+  quotas?: QuotasJson;
 }
 
 /** A tenant, as the system workspace tells. */

@@ -1,3 +1,4 @@
+import { Counts } from '../counts.js';
 import { ServiceError } from '../errors.js';
 
 /** Others may be done by then. */
@@ -9,7 +10,7 @@ const RETRY_AFTER_SECONDS = 1;
  */
 export class HeavyQueries {
   readonly #atOnceMax: number;
-  readonly #running = new Map<string, number>();
+  readonly #running = new Counts();
 
   constructor(atOnceMax: number) {
     this.#atOnceMax = atOnceMax;
@@ -20,7 +21,7 @@ export class HeavyQueries {
    * @throws ServiceError `limit-exceeded` when as many are running as may.
    */
   async run<T>(workspace: string, query: () => Promise<T>): Promise<T> {
-    const running = this.#running.get(workspace) ?? 0;
+    const running = this.#running.of(workspace);
     if (running >= this.#atOnceMax) {
       throw new ServiceError(
         'limit-exceeded',
@@ -29,16 +30,11 @@ export class HeavyQueries {
         { retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     }
-    this.#running.set(workspace, running + 1);
+    this.#running.add(workspace);
     try {
       return await query();
     } finally {
-      const left = this.#running.get(workspace)! - 1;
-      if (left === 0) {
-        this.#running.delete(workspace);
-      } else {
-        this.#running.set(workspace, left);
-      }
+      this.#running.remove(workspace);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Context } from '../commands/context.js';
 import type { Keyring } from '../commands/keyring.js';
+import type { QuotaKeeper } from '../commands/quotas.js';
 import type { Workspaces } from '../commands/workspaces.js';
 import { ServiceError } from '../errors.js';
 import type { Position } from '../event.js';
@@ -33,6 +34,7 @@ export interface Opening {
 export interface Readable extends Sources {
   readonly workspaces: Workspaces;
   readonly keyring: Keyring;
+  readonly quotas: QuotaKeeper;
 }
 
 /** A subscription with whom it is for: what they may read can change while it is open. */
@@ -79,7 +81,8 @@ export class Subscriptions {
    * It ends by itself when the caller’s credential expires.
    *
    * @param subscriber Made from where the subscription stands, which it may have to announce first.
-   * @throws ServiceError `workspace-not-found`, `forbidden`, `unauthorized` or `invalid-cursor`.
+   * @throws ServiceError `workspace-not-found`, `forbidden`, `unauthorized`, `limit-exceeded` or
+   *   `invalid-cursor`.
    */
   async open(
     request: SubscribeRequest,
@@ -90,7 +93,15 @@ export class Subscriptions {
     const { caller } = context;
     this.#scopeOf(request, caller);
     await this.#of.workspaces.obtain(workspace, context);
-    const tail = await this.#tails.acquire(workspace);
+    const leave = this.#of.quotas.enter('subscriptions', { workspace, caller });
+    const tail = await this.#tails.acquire(workspace).catch((error: unknown) => {
+      leave();
+      throw error;
+    });
+    const release = (): void => {
+      leave();
+      this.#tails.release(tail);
+    };
     try {
       if (!this.#of.workspaces.get(workspace)) {
         // It was deleted while its tail was starting, which could not be ended by then.
@@ -114,7 +125,7 @@ export class Subscriptions {
       const held: { open?: Open } = {};
       const released = (): void => {
         this.#forget(held.open);
-        this.#tails.release(tail);
+        release();
       };
       const reader = subscriber(opening);
       const subscription = new Subscription(tail, options, reader, positionMs, released);
@@ -124,7 +135,7 @@ export class Subscriptions {
       }
       return subscription;
     } catch (error) {
-      this.#tails.release(tail);
+      release();
       throw error;
     }
   }

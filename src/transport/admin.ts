@@ -37,7 +37,7 @@ export function getLogging(ctx: KoaContext): void {
 }
 
 export async function putLogging(ctx: KoaContext, { service, check }: Call): Promise<void> {
-  const body = await jsonBody(ctx.req, service.config.bodyBytesMax);
+  const body = await jsonBody(ctx.req, service.config);
   check(body);
   const { level } = body as { level: Level };
   setLevel(level);

@@ -1,7 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import rawBody from 'raw-body';
 import { parseJson } from '../commands/json.js';
+import type { Config } from '../config.js';
 import { ServiceError } from '../errors.js';
+
+export type BodyBounds = Pick<Config, 'bodyBytesMax' | 'bodySecondsMax'>;
 
 /** The media type of a request, without parameters, in lower case; empty where it names none. */
 export function mediaType(request: IncomingMessage): string {
@@ -35,38 +38,54 @@ export function assertPlain(request: IncomingMessage): void {
 /**
  * A JSON body, held in memory whole.
  *
- * @throws ServiceError `unsupported-media-type`, `too-large`, `invalid-json`, or `invalid-request`
- *   where the body ends before its announced length.
+ * @throws ServiceError `unsupported-media-type`, `too-large`, `invalid-json`, `request-timeout`, or
+ *   `invalid-request` where the body ends before its announced length.
  */
 export async function jsonBody(
   request: IncomingMessage,
-  bytesMax: number,
+  bounds: BodyBounds,
   types: readonly string[] = ['application/json'],
 ): Promise<unknown> {
   const type = mediaType(request);
   if (!types.includes(type)) {
     throw notAllowed(type, types.join(', '));
   }
-  return parseJson(await bytes(request, bytesMax));
+  return parseJson(await bytes(request, bounds));
 }
 
 /** The body as it came. */
-export async function bytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+export async function bytes(
+  request: IncomingMessage,
+  { bodyBytesMax, bodySecondsMax }: BodyBounds,
+): Promise<Buffer> {
   assertPlain(request);
+  const length = request.headers['content-length'];
+  const limited = { limit: bodyBytesMax, ...(length !== undefined && { length }) };
+  let late: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    late = setTimeout(() => {
+      const message = `The body has not come within ${String(bodySecondsMax)} seconds.`;
+      reject(new ServiceError('request-timeout', message));
+    }, bodySecondsMax * 1000);
+  });
   try {
-    const length = request.headers['content-length'];
-    return await rawBody(request, { limit: bytesMax, ...(length !== undefined && { length }) });
+    return await Promise.race([rawBody(request, limited), tooLate]);
   } catch (error) {
+    if (error instanceof ServiceError) {
+      throw error;
+    }
     const { type } = error as { type?: string };
     if (type === 'entity.too.large') {
       throw new ServiceError(
         'too-large',
-        `The body is larger than ${String(bytesMax)} bytes. Send less at once, or NDJSON.`,
+        `The body is larger than ${String(bodyBytesMax)} bytes. Send less at once, or NDJSON.`,
         { cause: error },
       );
     }
     throw new ServiceError('invalid-request', 'The body ended before its announced length.', {
       cause: error,
     });
+  } finally {
+    clearTimeout(late);
   }
 }

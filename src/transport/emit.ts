@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import type { Context } from '../commands/context.js';
 import type { Emitted } from '../commands/emit.js';
 import { parseJson } from '../commands/json.js';
 import { ServiceError } from '../errors.js';
-import type { Service } from '../service.js';
 import { formatCursor } from '../queries/cursor.js';
 import { assertPlain, bytes, mediaType, notAllowed } from './body.js';
+import type { Call } from './call.js';
 import { cloudEvents, isCloudEvent } from './cloudevents.js';
 import { lines } from './lines.js';
 import { emittedStatus, itemError, itemResult } from './respond.js';
@@ -21,17 +20,36 @@ const LINE_ERRORS_MAX = 100;
 const PARTS_INFLIGHT_MAX = 2;
 
 /** One event, a batch, or CloudEvents: everything that is held in memory whole. */
-export async function emitBody(
+export async function emitBody(request: IncomingMessage, call: Call): Promise<Answer> {
+  const { service, workspace, context } = call;
+  const { quotas, config } = service;
+  const taker = { workspace, caller: context.caller };
+  // Before anything is read: who has used up a quota costs nothing more.
+  await quotas.take('eventsPerSecond', 0, taker);
+  const { drafts, size } = await draftsIn(request, call).catch(async (error: unknown) => {
+    // What is no event has cost as much as one.
+    await quotas.take('eventsPerSecond', 1, taker);
+    throw error;
+  });
+  assertBatch(drafts, config.batchEventsMax);
+  await quotas.take('bytesPerSecond', size, taker);
+  await quotas.take('eventsPerSecond', drafts.length, taker);
+  const { epoch, results } = await service.emitter.emit(workspace, drafts, context);
+  const refused = results.filter((result) => 'error' in result).length;
+  return {
+    status: emittedStatus(results.length - refused, refused),
+    body: { results: results.map((result) => itemResult(epoch, result)) },
+  };
+}
+
+/** The events that a request brings, and how many bytes they came in. */
+async function draftsIn(
   request: IncomingMessage,
-  service: Service,
-  workspace: string,
-  context: Context,
-  check: (body: unknown) => void,
-): Promise<Answer> {
-  const { bodyBytesMax } = service.config;
+  { service, check }: Call,
+): Promise<{ drafts: readonly unknown[]; size: number }> {
   if (isCloudEvent(request)) {
-    const body = await bytes(request, bodyBytesMax);
-    return emitAll(service, workspace, cloudEvents(request, body), context);
+    const body = await bytes(request, service.config);
+    return { drafts: cloudEvents(request, body), size: body.length };
   }
   const type = mediaType(request);
   if (type !== 'application/json') {
@@ -41,30 +59,16 @@ export async function emitBody(
         'application/cloudevents-batch+json, or any type with ce-* headers',
     );
   }
-  const body = parseJson(await bytes(request, bodyBytesMax));
-  check(body);
-  return emitAll(service, workspace, draftsOf(body), context);
+  const body = await bytes(request, service.config);
+  const sent = parseJson(body);
+  check(sent);
+  return { drafts: draftsOf(sent), size: body.length };
 }
 
 /** The events of a body or a frame: those of `events`, or the body itself. */
 function draftsOf(body: unknown): readonly unknown[] {
   const { events } = body as { events?: unknown };
   return Array.isArray(events) ? events : [body];
-}
-
-async function emitAll(
-  service: Service,
-  workspace: string,
-  drafts: readonly unknown[],
-  context: Context,
-): Promise<Answer> {
-  assertBatch(drafts, service.config.batchEventsMax);
-  const { epoch, results } = await service.emitter.emit(workspace, drafts, context);
-  const refused = results.filter((result) => 'error' in result).length;
-  return {
-    status: emittedStatus(results.length - refused, refused),
-    body: { results: results.map((result) => itemResult(epoch, result)) },
-  };
 }
 
 /** @throws ServiceError `too-large` */
@@ -79,15 +83,14 @@ export function assertBatch(drafts: readonly unknown[], eventsMax: number): void
 
 /**
  * A stream of lines, of any length. The client is read from only as fast as the log takes the
- * events. Where the client breaks off, what came before stays emitted.
+ * events and the quotas let them through. Where the client breaks off, what came before stays
+ * emitted.
  */
-export async function emitLines(
-  request: IncomingMessage,
-  service: Service,
-  workspace: string,
-  context: Context,
-): Promise<Answer> {
+export async function emitLines(request: IncomingMessage, call: Call): Promise<Answer> {
   assertPlain(request);
+  const { service, workspace, context } = call;
+  const { eventBytesMax } = service.config;
+  const taker = { workspace, caller: context.caller };
   const tally = new Tally();
   const inflight = new Set<Promise<void>>();
   const failures: unknown[] = [];
@@ -112,10 +115,13 @@ export async function emitLines(
 
   try {
     // A line is emitted as soon as it has come: a slow stream is as live as any other producer.
-    for await (const arrived of lines(request, service.config.eventBytesMax)) {
+    for await (const arrived of lines(request, eventBytesMax)) {
+      const size = arrived.reduce((sum, { bytes: line }) => sum + (line?.length ?? 0), 0);
+      await service.quotas.takeInTime('bytesPerSecond', size, taker);
+      await service.quotas.takeInTime('eventsPerSecond', arrived.length, taker);
       const part = arrived.flatMap(({ number, bytes: line }) => {
         try {
-          return [{ number, draft: draftIn(line, service.config.eventBytesMax) }];
+          return [{ number, draft: draftIn(line, eventBytesMax) }];
         } catch (error) {
           tally.refuse(number, error as ServiceError);
           return [];

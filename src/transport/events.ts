@@ -30,14 +30,12 @@ import { poll } from './poll.js';
 import { searchPage } from './search.js';
 import { streamEvents } from './sse.js';
 
-export async function emitEvents(
-  ctx: KoaContext,
-  { service, workspace, context, check }: Call,
-): Promise<void> {
-  const stream = mediaType(ctx.req) === LINES_TYPE;
-  const { status, body } = stream
-    ? await emitLines(ctx.req, service, workspace, context)
-    : await emitBody(ctx.req, service, workspace, context, check);
+export async function emitEvents(ctx: KoaContext, call: Call): Promise<void> {
+  const isStream = mediaType(ctx.req) === LINES_TYPE;
+  if (isStream) {
+    takeConnection(ctx, call);
+  }
+  const { status, body } = await (isStream ? emitLines : emitBody)(ctx.req, call);
   ctx.status = status;
   ctx.body = body;
 }
@@ -59,6 +57,7 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
     ctx.body = await searchPage(ctx, call, { filter, ...query });
     return;
   }
+  takeConnection(ctx, call);
   const { pace } = query;
   const request: SubscribeRequest = {
     workspace,
@@ -85,6 +84,16 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
     format: formatOf(query, accepted, service.rowWriter),
     isGzipped,
   });
+}
+
+/** What lasts as long as its client likes is one of so many. */
+function takeConnection(ctx: KoaContext, { service, workspace, context }: Call): void {
+  const leave = service.quotas.enter('connections', { workspace, caller: context.caller });
+  if (ctx.res.destroyed) {
+    leave();
+  } else {
+    ctx.res.once('close', leave);
+  }
 }
 
 function formatOf(

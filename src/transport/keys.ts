@@ -15,7 +15,7 @@ export async function listKeys(ctx: KoaContext, { service, workspace }: Call): P
 
 export async function createKey(ctx: KoaContext, call: Call): Promise<void> {
   const { service, context, workspace, check } = call;
-  const body = await jsonBody(ctx.req, service.config.bodyBytesMax);
+  const body = await jsonBody(ctx.req, service.config);
   check(body);
   const request = body as KeyRequest;
   const known = await service.workspaces.require(workspace);

@@ -36,9 +36,25 @@ function challenge(error: ServiceError): string {
 }
 
 /** An error where it concerns one item or one frame. */
-export function itemError({ code, message, errors }: ServiceError): Record<string, unknown> {
-  return { code, message, ...(errors && { errors }) };
+export function itemError({
+  code,
+  message,
+  errors,
+  retryAfterSeconds,
+}: ServiceError): Record<string, unknown> {
+  return {
+    code,
+    message,
+    ...(errors && { errors }),
+    ...(retryAfterSeconds !== undefined && { retryAfter: retryAfterSeconds }),
+  };
 }
+
+/**
+ * Whoever has used up a quota and does not heed `Retry-After` would cost as much by being refused:
+ * the answer, or the next look at the socket, is so late.
+ */
+export const REFUSED_HELD_MS = 1000;
 
 /** How many events the history is behind the log, in the headers of what was answered from it. */
 export const LAG_HEADER = 'Projection-Lag-Events';

@@ -90,6 +90,9 @@ export function routes(service: Service, draining: AbortSignal, listener: Listen
       checkParameters(operationId, described);
       const grants = service.workspaces.grantsOf(workspace);
       assertMay(permission, { caller, workspace, grants });
+      if (workspace !== '' && permission !== 'emit') {
+        await service.quotas.take('searchesPerSecond', 1, { workspace, caller });
+      }
       const left = new AbortController();
       ctx.res.once('close', () => {
         left.abort();

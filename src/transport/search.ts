@@ -104,7 +104,7 @@ export async function searchPage(
 }
 
 async function searchBody(ctx: KoaContext, call: Call): Promise<Asked> {
-  const body = await jsonBody(ctx.req, call.service.config.bodyBytesMax);
+  const body = await jsonBody(ctx.req, call.service.config);
   call.check(body);
   const { filter = {}, ...asked } = body as Omit<Asked, 'filter'> & { filter?: unknown };
   return { ...asked, filter: parseFilter(filter) };

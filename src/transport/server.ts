@@ -2,18 +2,23 @@ import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from '@koa/cors';
+import type { HelmetOptions } from 'helmet';
 import Koa, { type Context as KoaContext } from 'koa';
+import helmet from 'koa-helmet';
 import { isAuthenticated } from '../config.auth.js';
+import type { Config } from '../config.js';
 import { isLoopback } from '../config.kinds.js';
-import { CATALOGUE } from '../errors.js';
+import { CATALOGUE, ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
+import { pause } from '../pause.js';
 import type { Service } from '../service.js';
 import { authenticator, OPERATORS, type Authenticator } from './authenticate.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { answerMalformed } from './malformed.js';
-import { LAG_HEADER, problem, problemHeaders } from './respond.js';
+import { LAG_HEADER, problem, problemHeaders, REFUSED_HELD_MS } from './respond.js';
 import { refuseUnrouted, routes, type Listener, type RequestState } from './routes.js';
+import { boundSockets } from './sockets.js';
 import { isAllowed, OfferingRequest, Upgrades } from './upgrade.js';
 
 export interface Listening {
@@ -48,13 +53,16 @@ export async function listen(service: Service): Promise<Listening> {
   // Every stream listens; Node takes more than ten for a leak.
   setMaxListeners(0, draining.signal);
   const callers = authenticator(service.config, service.keys);
-  const main = serverOf(application(service, draining.signal, 'main', callers));
+  const main = serverOf(application(service, draining.signal, 'main', callers), service.config);
   const upgrades = new Upgrades(main, service, callers);
   const url = await bind(main, port, host);
   const servers = [main];
   let adminUrl: string | undefined;
   if (adminPort !== '') {
-    const admin = serverOf(application(service, draining.signal, 'admin', OPERATORS));
+    const admin = serverOf(
+      application(service, draining.signal, 'admin', OPERATORS),
+      service.config,
+    );
     servers.push(admin);
     adminUrl = await bind(admin, adminPort, ADMIN_HOST).catch(async (error: unknown) => {
       await upgrades.drain(0);
@@ -83,10 +91,27 @@ export async function listen(service: Service): Promise<Listening> {
   };
 }
 
+/**
+ * For browsers: an answer is data, whatever it looks like, and never a page, a script or a frame.
+ * The headers of helmet that say more to a page only are left out.
+ */
+const SECURITY_HEADERS: HelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  },
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+};
+
 /** Operators are on the machine, or come through a tunnel to it. */
 const ADMIN_HOST = '127.0.0.1';
 
-function serverOf(app: Koa): Server {
+function serverOf(app: Koa, config: Config): Server {
   const handle = app.callback();
   const server = createServer({
     IncomingMessage: OfferingRequest,
@@ -104,6 +129,7 @@ function serverOf(app: Koa): Server {
   // An expectation that is not known need not be met (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
   answerMalformed(server);
+  boundSockets(server, config);
   return server;
 }
 
@@ -135,6 +161,7 @@ function application(
   const { corsOrigins } = service.config;
   const app = new Koa();
   const router = routes(service, draining, listener);
+  app.use(helmet(SECURITY_HEADERS));
   app.use((ctx, next) => answered(ctx, next, service));
   app.use(
     cors({
@@ -171,6 +198,9 @@ async function answered(
   try {
     await next();
   } catch (error) {
+    if (error instanceof ServiceError && error.code === 'quota-exceeded') {
+      await pause(REFUSED_HELD_MS);
+    }
     if (ctx.res.destroyed && (error as Error).name === 'AbortError') {
       // Nobody waits for what was given up.
       ctx.respond = false;

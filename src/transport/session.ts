@@ -23,6 +23,9 @@ export class Session {
   readonly #callers: Authenticator;
   readonly #events: SessionEvents;
   #context: Context;
+  /** Gives back the place that a connection takes once it is known whose it is. */
+  #leave: () => void = () => undefined;
+  #isClosed = false;
   #disarm: () => void = () => undefined;
 
   constructor(
@@ -58,8 +61,8 @@ export class Session {
   /**
    * Takes a first credential, or a newer one of the same user.
    *
-   * @throws ServiceError `unauthorized`, `forbidden` or `workspace-not-found`; who was known before
-   *   stays who they were.
+   * @throws ServiceError `unauthorized`, `forbidden`, `workspace-not-found` or `limit-exceeded`;
+   *   who was known before stays who they were.
    */
   async authenticate(credential: string): Promise<Caller> {
     const caller = await this.#callers.callerWith(credential);
@@ -68,6 +71,12 @@ export class Session {
       throw new ServiceError('forbidden', message);
     }
     await assertMayConnect(caller, this.workspace, this.#service);
+    if (this.#isClosed) {
+      return caller;
+    }
+    if (!this.isKnown) {
+      this.#leave = enter(caller, this.workspace, this.#service);
+    }
     this.#adopt(caller);
     this.#events.changed(this.#context.caller);
     return caller;
@@ -91,7 +100,9 @@ export class Session {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#disarm();
+    this.#leave();
   }
 
   #adopt({ expiresAt, ...caller }: Caller): void {
@@ -139,4 +150,14 @@ function assertMay(caller: Caller, workspace: string, { workspaces }: Service): 
     const message = `You may neither read the workspace ${workspace} nor emit into it.`;
     throw new ServiceError('forbidden', message);
   }
+}
+
+/**
+ * Takes the place of a connection.
+ *
+ * @returns What gives it back.
+ * @throws ServiceError `limit-exceeded`
+ */
+export function enter(caller: Caller, workspace: string, { quotas }: Service): () => void {
+  return quotas.enter('connections', { workspace, caller });
 }

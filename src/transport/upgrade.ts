@@ -6,13 +6,14 @@ import { WebSocketServer } from 'ws';
 import type { Context } from '../commands/context.js';
 import { ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
+import { metrics } from '../metrics.js';
 import { ANONYMOUS } from '../policy.js';
 import type { Service } from '../service.js';
 import type { Authenticator } from './authenticate.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { checkParameters } from './openapi.js';
 import { endWith } from './respond.js';
-import { assertMayConnect } from './session.js';
+import { assertMayConnect, enter } from './session.js';
 import { Connection } from './ws.js';
 
 const SUBPROTOCOL = 'workspace-events.v1';
@@ -46,6 +47,8 @@ export class Upgrades {
   readonly #service: Service;
   readonly #callers: Authenticator;
   readonly #connections = new Set<Connection>();
+  /** Those who had not said who they are when they came, in the order in which they did. */
+  readonly #unknown = new Set<Connection>();
   readonly #sockets: WebSocketServer;
 
   constructor(server: Server, service: Service, callers: Authenticator) {
@@ -104,14 +107,18 @@ export class Upgrades {
     });
     try {
       context = await identify(request, context, this.#callers);
-      const workspace = await this.#workspaceOf(request, context);
+      const workspace = await this.#admit(request, socket, context);
       this.#sockets.handleUpgrade(request, socket, head, (ws) => {
         const { correlationId, caller } = context;
         logger.info({ correlationId, userId: caller.userId, workspaceId: workspace }, 'websocket');
         const of = { workspace, context };
         const connection = new Connection(this.#service, this.#callers, of, ws, socket);
         this.#connections.add(connection);
-        void connection.closed.then(() => this.#connections.delete(connection));
+        this.#boundUnknown(connection);
+        void connection.closed.then(() => {
+          this.#connections.delete(connection);
+          this.#unknown.delete(connection);
+        });
       });
     } catch (error) {
       const told = this.#service.reporter.toldAs(error, context);
@@ -119,8 +126,11 @@ export class Upgrades {
     }
   }
 
-  /** The workspace that is asked for. A browser’s page must come from an allowed origin. */
-  async #workspaceOf(request: IncomingMessage, { caller }: Context): Promise<string> {
+  /**
+   * Lets a caller in who may come, to the workspace that is asked for. A browser’s page must come
+   * from an allowed origin.
+   */
+  async #admit(request: IncomingMessage, socket: Duplex, { caller }: Context): Promise<string> {
     const { corsOrigins, roles } = this.#service.config;
     assertTarget(request.url ?? '');
     const workspace = EVENTS_TARGET.exec(request.url ?? '')?.[1];
@@ -135,8 +145,32 @@ export class Upgrades {
     // Pages cannot set headers: who has not said who they are may do so in a first frame.
     if (caller !== ANONYMOUS) {
       await assertMayConnect(caller, workspace, this.#service);
+      const leave = enter(caller, workspace, this.#service);
+      if (socket.destroyed) {
+        leave();
+      } else {
+        socket.once('close', leave);
+      }
     }
     return workspace;
+  }
+
+  /** Of those who do not say who they are, the one who has not for the longest goes first. */
+  #boundUnknown(connection: Connection): void {
+    if (!connection.isKnown) {
+      this.#unknown.add(connection);
+    }
+    for (const oldest of this.#unknown) {
+      if (this.#unknown.size <= this.#service.config.waitingSocketsMax) {
+        break;
+      }
+      // It may have said so since.
+      this.#unknown.delete(oldest);
+      if (!oldest.isKnown) {
+        metrics.socketsDropped.inc({ because: 'unknown' });
+        oldest.terminate();
+      }
+    }
   }
 
   #each(tell: (connection: Connection) => void): void {

@@ -29,11 +29,12 @@ export async function getWorkspace(ctx: KoaContext, { service, workspace }: Call
 
 export async function putWorkspace(ctx: KoaContext, call: Call): Promise<void> {
   const { service, context, workspace, check } = call;
-  const body = await jsonBody(ctx.req, service.config.bodyBytesMax);
+  const body = await jsonBody(ctx.req, service.config);
   check(body);
   const config = body as WorkspaceConfig;
   parseGrants(config);
   assertMayGrant(config, call);
+  assertMayAllot(config, call);
   ctx.status = service.workspaces.get(workspace) ? 200 : 201;
   ctx.body = shown(await service.workspaces.put(workspace, config, context));
 }
@@ -47,6 +48,17 @@ function assertMayGrant(config: WorkspaceConfig, { service, context, workspace }
   if (!isOwn && said(config) !== said(known?.config ?? {})) {
     const message = 'Who changes roles and members must be allowed all that they may allow.';
     throw new ServiceError('forbidden', message);
+  }
+}
+
+/** The quotas of a workspace are there for the others. */
+function assertMayAllot(config: WorkspaceConfig, { service, context, workspace }: Call): void {
+  const said = ({ quotas = {} }: WorkspaceConfig): string => JSON.stringify(quotas);
+  const known = service.workspaces.get(workspace)?.config ?? {};
+  if (!context.caller.superadmin && said(config) !== said(known)) {
+    throw new ServiceError('forbidden', 'quotas are as they are: only a superadmin changes them.', {
+      errors: [{ path: 'quotas', message: 'must be as it is, or absent where there are none' }],
+    });
   }
 }
 

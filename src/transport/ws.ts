@@ -17,7 +17,7 @@ import {
   type RequestId,
 } from './frames.js';
 import { FrameSocket } from './framesocket.js';
-import { itemError, itemResult } from './respond.js';
+import { itemError, itemResult, REFUSED_HELD_MS } from './respond.js';
 import { Session, type SessionEvents } from './session.js';
 import { SocketSubscriptions } from './ws.subscriptions.js';
 
@@ -25,6 +25,8 @@ import { SocketSubscriptions } from './ws.subscriptions.js';
  * What an event is answered with at most, as a rule: small events that are refused are outweighed.
  */
 const RESULT_BYTES = 128;
+/** Of who has not said yet who they are: as large as the headers that could have said it. */
+const FIRST_FRAME_BYTES_MAX = 16 * 1024;
 /** RFC 6455, 5.5: a control frame has 125 bytes, two of them for the code. */
 const CLOSE_REASON_BYTES_MAX = 123;
 
@@ -45,6 +47,8 @@ export class Connection {
   #awaitsDrain = false;
   /** Set while it is being found out who is calling; frames wait for it. */
   #authenticating: Promise<unknown> | undefined;
+  /** Set for a moment after a quota was used up, in which nothing is read. */
+  #isHeld = false;
   #alive = true;
 
   constructor(
@@ -60,6 +64,9 @@ export class Connection {
     this.#out = new FrameSocket(ws, socket, service.config.subscriberBufferBytesMax);
     this.#subscriptions = new SocketSubscriptions(service, this.#session, this.#out);
     metrics.connections.inc();
+    if (!this.isKnown) {
+      this.#boundFirstFrame(socket);
+    }
     ws.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
     });
@@ -96,6 +103,10 @@ export class Connection {
     }
   }
 
+  get isKnown(): boolean {
+    return this.#session.isKnown;
+  }
+
   revoked(key: Key): void {
     this.#session.revoked(key);
   }
@@ -119,37 +130,66 @@ export class Connection {
     this.#ws.close(CATALOGUE[code].closeCode, message.slice(0, CLOSE_REASON_BYTES_MAX));
   }
 
+  /** `ws` would gather as much of it as of any other frame, for anybody who can reach the port. */
+  #boundFirstFrame(socket: Duplex): void {
+    let size = 0;
+    const count = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > FIRST_FRAME_BYTES_MAX) {
+        stop();
+        const most = `${String(FIRST_FRAME_BYTES_MAX)} bytes`;
+        this.#end(new ServiceError('too-large', `A first frame has at most ${most}: a token.`));
+        this.#ws.pause();
+      }
+    };
+    const stop = (): void => {
+      size = -Infinity;
+      socket.off('data', count);
+    };
+    socket.on('data', count);
+    this.#ws.once('message', stop);
+  }
+
   #receive(data: RawData, isBinary: boolean): void {
     const bytes = data as Buffer;
-    let id: RequestId | undefined;
+    const asked: { id?: RequestId | undefined } = {};
+    this.#handle(bytes, isBinary, asked).catch((error: unknown) => {
+      this.#fail(error, asked.id);
+    });
+    this.#throttle();
+  }
+
+  /** @param asked Is given the id of the frame, once it is known. */
+  async #handle(
+    bytes: Buffer,
+    isBinary: boolean,
+    asked: { id?: RequestId | undefined },
+  ): Promise<void> {
+    let frame: ClientFrame;
     try {
       if (isBinary) {
         throw new ServiceError('invalid-frame', 'Frames are JSON text, this one is binary.');
       }
       const sent = parseJson(bytes);
-      id = requestId(sent);
-      this.#handle(checked(sent), bytes.length).catch((error: unknown) => {
-        this.#fail(error, id);
-      });
+      asked.id = requestId(sent);
+      frame = checked(sent);
     } catch (error) {
-      this.#fail(error, id);
+      await this.#take(1, bytes.length);
+      throw error;
     }
-    this.#throttle();
-  }
-
-  async #handle(frame: ClientFrame, size: number): Promise<void> {
     while (this.#authenticating) {
       await this.#authenticating;
     }
     if (frame.op !== 'authenticate' && !this.#session.isKnown) {
       throw new MissingCredential();
     }
+    await this.#take(frame.op === 'emit' ? frame.events.length : 1, bytes.length);
     switch (frame.op) {
       case 'authenticate':
         await this.#authenticate(frame);
         break;
       case 'emit':
-        await this.#emit(frame, size);
+        await this.#emit(frame, bytes.length);
         break;
       case 'subscribe':
         await this.#subscriptions.subscribe(frame);
@@ -157,6 +197,19 @@ export class Connection {
       case 'unsubscribe':
         this.#subscriptions.unsubscribe(frame);
         break;
+    }
+  }
+
+  /**
+   * A frame that brings no event costs as much as one. Whoever is not known yet has one try, and
+   * takes nothing from those who are.
+   */
+  async #take(events: number, bytes: number): Promise<void> {
+    const { workspace, context, isKnown } = this.#session;
+    if (isKnown) {
+      const taker = { workspace, caller: context.caller };
+      await this.#service.quotas.take('bytesPerSecond', bytes, taker);
+      await this.#service.quotas.take('eventsPerSecond', Math.max(events, 1), taker);
     }
   }
 
@@ -202,6 +255,7 @@ export class Connection {
       }
     } else if (
       this.#authenticating ||
+      this.#isHeld ||
       this.#inflightBytes > this.#service.config.inflightBytesMax
     ) {
       this.#ws.pause();
@@ -215,9 +269,24 @@ export class Connection {
     const told = this.#service.reporter.toldAs(error, context, workspace);
     const { correlationId } = context;
     this.#out.send({ op: 'error', id, ...itemError(told), correlationId });
+    if (told.code === 'quota-exceeded') {
+      this.#hold();
+    }
     if (!isKnown) {
       // One try: whoever has no credential yet has nothing else to say here.
       this.#end(told);
+    }
+  }
+
+  /** Whoever goes on sending what is refused is read from no more often than this. */
+  #hold(): void {
+    if (!this.#isHeld) {
+      this.#isHeld = true;
+      setTimeout(() => {
+        this.#isHeld = false;
+        this.#throttle();
+      }, REFUSED_HELD_MS).unref();
+      this.#throttle();
     }
   }
 

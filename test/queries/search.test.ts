@@ -126,7 +126,8 @@ describe('A search', () => {
     const deadLetters = await DeadLetters.open(log, store, workspaces);
     const projector = new Projector({ log, store, deadLetters }, workspaces, ALL_SHARES);
     const config = { ringBytesMax: 2000, readBytes: 1000, positionSeconds: 3600 };
-    const readable = { ...backEnds, workspaces, keyring: new Keyring() };
+    const keyring = new Keyring();
+    const readable = { ...backEnds, workspaces, keyring, quotas: quotas(workspaces) };
     const subscriptions = new Subscriptions(readable, config);
     projector.start();
     const filters: Json[] = [{}, { 'payload.n': ODD }];

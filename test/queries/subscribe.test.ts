@@ -40,7 +40,8 @@ describe('Subscribing', () => {
     workspace = `w-${randomUUID()}`;
     reader = new Reader();
     openings = [];
-    const readable = { ...backEnds, workspaces, keyring: new Keyring() };
+    const keyring = new Keyring();
+    const readable = { ...backEnds, workspaces, keyring, quotas: quotas(workspaces) };
     subscriptions = new Subscriptions(readable, CONFIG);
   });
 
@@ -150,7 +151,8 @@ describe('Subscribing', () => {
           return backEnds.log.bounds(of);
         },
       });
-      const readable = { ...backEnds, log, workspaces, keyring: new Keyring() };
+      const keyring = new Keyring();
+      const readable = { ...backEnds, log, workspaces, keyring, quotas: quotas(workspaces) };
       subscriptions = new Subscriptions(readable, CONFIG);
       const opening = assert.rejects(open(), deleted);
       await gate.reached;

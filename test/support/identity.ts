@@ -1,6 +1,7 @@
 import { SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
 import { readConfig, type Config } from '../../src/config.js';
 import { request, type Reply } from './client.js';
+import { UNBOUND } from './node.js';
 
 /** How callers are known at nodes that tests start: by tokens that they sign. */
 export const IDENTITY = {
@@ -11,7 +12,7 @@ export const IDENTITY = {
 
 /** The settings of a node in this process that knows callers by tokens. */
 export function identified(env: Record<string, string> = {}): Partial<Config> {
-  const config = Object.entries(readConfig({ PORT: '0', ...IDENTITY, ...env }));
+  const config = Object.entries(readConfig({ PORT: '0', ...UNBOUND, ...IDENTITY, ...env }));
   // Each node has a folder of its own.
   return Object.fromEntries(config.filter(([name]) => name !== 'dataDir'));
 }

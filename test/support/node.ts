@@ -16,6 +16,16 @@ export async function temporaryFolder(): Promise<{ path: string; remove: () => P
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
+/** Tests ask more in a second than clients do; those of the quotas set their own. */
+export const UNBOUND = {
+  QUOTA_EVENTS_PER_SECOND: '0',
+  QUOTA_BYTES_PER_SECOND: '0',
+  QUOTA_SEARCHES_PER_SECOND: '0',
+  QUOTA_CALLER_EVENTS_PER_SECOND: '0',
+  QUOTA_CALLER_BYTES_PER_SECOND: '0',
+  QUOTA_CALLER_SEARCHES_PER_SECOND: '0',
+} as const;
+
 /** A node in this process, on a free port, with data of its own. */
 export interface TestNode {
   readonly url: string;
@@ -29,7 +39,7 @@ export async function startNode(settings: Partial<Config> = {}): Promise<TestNod
   setLevel('silent');
   const folder = settings.dataDir === undefined ? await temporaryFolder() : undefined;
   const dataDir = settings.dataDir ?? folder?.path ?? '';
-  const config = { ...readConfig({ PORT: '0' }), drainSeconds: 1, ...settings, dataDir };
+  const config = { ...readConfig({ PORT: '0', ...UNBOUND }), drainSeconds: 1, ...settings, dataDir };
   const service = await openService(config, (error) => {
     throw error;
   });
@@ -77,7 +87,14 @@ export async function spawnNode(
   args: readonly string[] = [...START_FLAGS, MAIN],
 ): Promise<NodeProcess> {
   const child = spawn(process.execPath, args, {
-    env: { ...process.env, PORT: '0', LOG_LEVEL: 'warn', DRAIN_SECONDS: '1', ...env },
+    env: {
+      ...process.env,
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      DRAIN_SECONDS: '1',
+      ...UNBOUND,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
