@@ -27,6 +27,7 @@ import {
   withWorkspaces,
   type BackEnds,
 } from '../support/backends.js';
+import { quotas } from '../support/quotas.js';
 import { historize } from './history.js';
 import { Reader } from './reader.js';
 

@@ -19,6 +19,7 @@ import {
   type BackEnds,
 } from '../support/backends.js';
 import { until } from '../until.js';
+import { quotas } from '../support/quotas.js';
 import { Reader } from './reader.js';
 
 const CONFIG = { ringBytesMax: 100_000, readBytes: 2000, positionSeconds: 3600 };

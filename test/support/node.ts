@@ -39,7 +39,12 @@ export async function startNode(settings: Partial<Config> = {}): Promise<TestNod
   setLevel('silent');
   const folder = settings.dataDir === undefined ? await temporaryFolder() : undefined;
   const dataDir = settings.dataDir ?? folder?.path ?? '';
-  const config = { ...readConfig({ PORT: '0', ...UNBOUND }), drainSeconds: 1, ...settings, dataDir };
+  const config = {
+    ...readConfig({ PORT: '0', ...UNBOUND }),
+    drainSeconds: 1,
+    ...settings,
+    dataDir,
+  };
   const service = await openService(config, (error) => {
     throw error;
   });
