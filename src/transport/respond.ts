@@ -66,7 +66,7 @@ export function tellLag(ctx: KoaContext, lag: number | undefined): void {
 }
 
 /** How long a client that was refused may take to close its side. */
-const CLOSE_MS_MAX = 1000;
+export const CLOSE_MS_MAX = 1000;
 
 /**
  * Ends a connection with an error, where there is no response to write it with: before a request

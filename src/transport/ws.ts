@@ -8,6 +8,7 @@ import { metrics } from '../metrics.js';
 import type { Service } from '../service.js';
 import type { Authenticator } from './authenticate.js';
 import { assertBatch } from './emit.js';
+import { boundFirstFrame } from './firstframe.js';
 import {
   checked,
   requestId,
@@ -25,8 +26,6 @@ import { SocketSubscriptions } from './ws.subscriptions.js';
  * What an event is answered with at most, as a rule: small events that are refused are outweighed.
  */
 const RESULT_BYTES = 128;
-/** Of who has not said yet who they are: as large as the headers that could have said it. */
-const FIRST_FRAME_BYTES_MAX = 16 * 1024;
 /** RFC 6455, 5.5: a control frame has 125 bytes, two of them for the code. */
 const CLOSE_REASON_BYTES_MAX = 123;
 
@@ -65,7 +64,7 @@ export class Connection {
     this.#subscriptions = new SocketSubscriptions(service, this.#session, this.#out);
     metrics.connections.inc();
     if (!this.isKnown) {
-      this.#boundFirstFrame(socket);
+      boundFirstFrame(ws, socket);
     }
     ws.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
@@ -128,26 +127,6 @@ export class Connection {
 
   #end({ code, message }: ServiceError): void {
     this.#ws.close(CATALOGUE[code].closeCode, message.slice(0, CLOSE_REASON_BYTES_MAX));
-  }
-
-  /** `ws` would gather as much of it as of any other frame, for anybody who can reach the port. */
-  #boundFirstFrame(socket: Duplex): void {
-    let size = 0;
-    const count = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > FIRST_FRAME_BYTES_MAX) {
-        stop();
-        const most = `${String(FIRST_FRAME_BYTES_MAX)} bytes`;
-        this.#end(new ServiceError('too-large', `A first frame has at most ${most}: a token.`));
-        this.#ws.pause();
-      }
-    };
-    const stop = (): void => {
-      size = -Infinity;
-      socket.off('data', count);
-    };
-    socket.on('data', count);
-    this.#ws.once('message', stop);
   }
 
   #receive(data: RawData, isBinary: boolean): void {
