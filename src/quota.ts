@@ -1,10 +1,7 @@
 /** What is counted by the second. */
-export const RATES = ['eventsPerSecond', 'bytesPerSecond', 'searchesPerSecond'] as const;
+export type Rate = 'eventsPerSecond' | 'bytesPerSecond' | 'searchesPerSecond';
 /** What is counted as long as it is there. */
-export const PLACES = ['connections', 'subscriptions'] as const;
-
-export type Rate = (typeof RATES)[number];
-export type Place = (typeof PLACES)[number];
+export type Place = 'connections' | 'subscriptions';
 export type QuotaName = Rate | Place;
 
 /** Whose quota it is: of all callers of a workspace together, or of each of them there. */

@@ -5,8 +5,8 @@ import { metrics } from '../metrics.js';
 
 /**
  * Bounds the sockets of a server. Anybody who reaches the port can open some and send nothing, or
- * next to nothing: of those on which a request is awaited, the one that waits the longest makes room
- * for a new one, so that who holds many of them locks nobody out.
+ * next to nothing: of those on which a request is awaited, the one that waits the longest makes
+ * room for a new one, so that who holds many of them locks nobody out.
  */
 export function boundSockets(
   server: Server,

@@ -51,7 +51,7 @@ describe('Quotas', () => {
     assert.equal(await waitOf(keeper, 10, ALICE), 0);
   });
 
-  it('let a batch through that is larger than they are, and make what comes behind it wait', async () => {
+  it('let a batch through that is larger, and make what comes behind it wait', async () => {
     const keeper = quotas(workspaces, { caller: { eventsPerSecond: 10 } });
     assert.equal(await waitOf(keeper, 5, ALICE), 0);
     assert.equal(await waitOf(keeper, 95, ALICE), 0);
@@ -105,7 +105,7 @@ describe('Quotas', () => {
     assert.equal(await waitOf(keeper, 1, of(SUPERADMIN_CALLER)), 1);
   });
 
-  it('of a workspace of its own hold in place of the others, from the moment they are there', async () => {
+  it('that a workspace has of its own hold in place of the others', async () => {
     const keeper = quotas(workspaces, { caller: { eventsPerSecond: 1 } });
     own = { caller: { eventsPerSecond: 3 } };
     assert.equal(await waitOf(keeper, 3, ALICE), 0);

@@ -18,7 +18,7 @@ const ROLES_LAYER = 3;
  * letter, a subscription and a failure are recorded like every event. Otherwise the roles meet at
  * the ports alone.
  */
-const SHARED_BY_ROLES = /^src\/commands\/(workspaces?|histories|keyring|context|own)\.ts$/;
+const SHARED_BY_ROLES = /^src\/commands\/(workspaces?|histories|keyring|quotas|context|own)\.ts$/;
 
 const layerOf = (path: string): number => LAYERS.findIndex((files) => files.test(path));
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
@@ -62,7 +62,7 @@ const CLIENTS: Record<string, RegExp> = {
   '@platformatic/kafka': /\/\w+\.kafka(\.\w+)*\.ts$/,
   '@kafkajs/confluent-schema-registry': /\/registry\.confluent\.ts$/,
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
-  ws: /^src\/transport\/(upgrade|framesocket|ws)\.ts$/,
+  ws: /^src\/transport\/(upgrade|firstframe|framesocket|ws)\.ts$/,
   jose: /^src\/transport\/tokens\.ts$/,
   'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,

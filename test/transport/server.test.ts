@@ -98,6 +98,29 @@ describe('The server', () => {
     await node.stop();
   });
 
+  it('tells browsers that an answer is data: no page, no script, in nobody’s frame', async () => {
+    const node = await startNode();
+    const answers = [
+      await request(`${node.url}/sys/healthcheck`),
+      await request(`${node.url}/nothing`),
+      await emit(node.url, 'w', [{ type: 'a', payload: {} }]),
+    ];
+    const stream = await fetch(eventsUrl(node.url, 'w'), {
+      headers: { Accept: 'text/event-stream' },
+    });
+    for (const { headers } of [...answers, stream]) {
+      const csp = "default-src 'none';frame-ancestors 'none'";
+      assert.equal(headers.get('Content-Security-Policy'), csp);
+      assert.equal(headers.get('X-Content-Type-Options'), 'nosniff');
+      assert.equal(headers.get('X-Frame-Options'), 'SAMEORIGIN');
+      assert.equal(headers.get('Referrer-Policy'), 'no-referrer');
+      assert.match(headers.get('Strict-Transport-Security') ?? '', /max-age=\d{7,}/);
+      assert.equal(headers.get('X-Powered-By'), null);
+    }
+    await stream.body?.cancel();
+    await node.stop();
+  });
+
   it('allows no page where no origin is', async () => {
     const node = await startNode();
     const { headers } = await request(`${node.url}/sys/healthcheck`, { headers: { Origin: APP } });
