@@ -14,9 +14,9 @@ const LAYERS = [
 const ROLES_LAYER = 3;
 
 /**
- * The registry of workspaces and of their keys, and how one's own events get into it: a dead
- * letter, a subscription and a failure are recorded like every event. Otherwise the roles meet at
- * the ports alone.
+ * The registry of workspaces, of their keys and of what they may take, and how one's own events
+ * get into it: a dead letter, a subscription and a failure are recorded like every event. Otherwise
+ * the roles meet at the ports alone.
  */
 const SHARED_BY_ROLES = /^src\/commands\/(workspaces?|histories|keyring|quotas|context|own)\.ts$/;
 
@@ -64,6 +64,7 @@ const CLIENTS: Record<string, RegExp> = {
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
   ws: /^src\/transport\/(upgrade|firstframe|framesocket|ws)\.ts$/,
   jose: /^src\/transport\/tokens\.ts$/,
+  'rate-limiter-flexible': /^src\/commands\/quotas\.ts$/,
   'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   pino: /^src\/logger\.ts$/,
