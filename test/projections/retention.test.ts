@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
+import { HISTORY, recordStep } from '../../src/commands/histories.js';
 import type { RetentionPolicy } from '../../src/retention.js';
 import type { Workspace } from '../../src/commands/workspace.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
@@ -89,6 +90,18 @@ describe('Retention', () => {
     const kept = { log: { ...hours(1), maxBytes: 1 } };
     assert.deepEqual(await remove(kept), { log: 0, history: 0 });
     await historize(backEnds, workspace.id, 1);
+    assert.deepEqual(await remove(kept), { log: 2, history: 0 });
+    assert.deepEqual(await inLog(), [2, 3]);
+  });
+
+  it('keeps in the log what a history that is being rebuilt does not have yet', async () => {
+    await append(50, 40, 30, 20);
+    await historize(backEnds, workspace.id, 3);
+    const rebuilt = { ...workspace.history, generation: 1 };
+    await recordStep(workspaces, HISTORY.rebuilding, rebuilt);
+    const kept = { log: hours(1) };
+    assert.deepEqual(await remove(kept), { log: 0, history: 0 });
+    await backEnds.store.advance(rebuilt, 1 as Position);
     assert.deepEqual(await remove(kept), { log: 2, history: 0 });
     assert.deepEqual(await inLog(), [2, 3]);
   });
