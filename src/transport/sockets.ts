@@ -17,6 +17,7 @@ export function boundSockets(
     metrics.socketsDropped.inc({ because: 'all' });
   });
   const waiting = new Set<Socket>();
+  const answering = new WeakMap<Socket, number>();
   const wait = (socket: Socket): void => {
     waiting.add(socket);
     if (waiting.size > waitingSocketsMax) {
@@ -33,8 +34,13 @@ export function boundSockets(
   });
   const serve = ({ socket }: IncomingMessage, response: ServerResponse): void => {
     waiting.delete(socket);
+    // Of a client that does not wait for one answer before it asks for the next, several.
+    const others = answering.get(socket) ?? 0;
+    answering.set(socket, others + 1);
     response.once('close', () => {
-      if (!socket.destroyed) {
+      const left = answering.get(socket)! - 1;
+      answering.set(socket, left);
+      if (left === 0 && !socket.destroyed) {
         wait(socket);
       }
     });

@@ -29,16 +29,27 @@ const CHECKS = [
 /** Its answer is a heap of some hundred megabytes, for which the process stands still. */
 const LEFT_OUT = ['/sys/heapdump'];
 
+interface Fuzzed {
+  readonly workspace: string;
+  readonly leftOut: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
  * Sends requests made of the description of the API, valid ones and invalid ones, to a node.
  *
  * @param examples Of each operation and phase.
- * @param workspace One that exists: of names made up, none would be found.
+ * @param of A workspace that exists, as of names made up none would be found, the operation that
+ *   is left out, and the headers of who asks.
  * @returns How many requests were sent.
  * @throws Error where one was answered with a status of 500 or more, or as the description does not
  *   say.
  */
-export async function fuzzHttp(url: string, examples: number, workspace: string): Promise<number> {
+export async function fuzzHttp(
+  url: string,
+  examples: number,
+  { workspace, leftOut, headers }: Fuzzed,
+): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'workspace-events-fuzz-'));
   try {
     const settings = join(folder, 'schemathesis.toml');
@@ -48,6 +59,8 @@ export async function fuzzHttp(url: string, examples: number, workspace: string)
       ...['--checks', CHECKS.join(','), '--continue-on-failure', '--warnings', 'off'],
       ...['--phases', 'examples,coverage,fuzzing', '--max-examples', String(examples)],
       ...LEFT_OUT.flatMap((path) => ['--exclude-path', path]),
+      ...['--exclude-operation-id', leftOut],
+      ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
     ];
     const python = join(await installed(), 'bin', 'python3');
     const child = spawn(python, ['-m', 'schemathesis.cli', ...args], {

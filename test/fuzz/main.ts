@@ -1,4 +1,5 @@
 import { request } from '../support/client.js';
+import { bearer, IDENTITY, superadmin, token } from '../support/identity.js';
 import { seed, random } from '../support/random.js';
 import { spawnNode, temporaryFolder, type NodeProcess } from '../support/node.js';
 import { fuzzFrames } from './frames.js';
@@ -12,8 +13,8 @@ import { fuzzHttp } from './http.js';
  * frames). `SEED` repeats the frames of another run. The part http needs Python 3.
  */
 const HTTP_REQUESTS_MIN = 5_000;
-/** Of each operation and phase: so many make more requests than that. */
-const HTTP_EXAMPLES = 400;
+/** Of each operation and phase, for each caller: so many make more requests than that. */
+const HTTP_EXAMPLES = 250;
 
 const FRAMES = 240_000;
 const FRAMES_A_SAMPLE = 500;
@@ -26,13 +27,24 @@ const SMALL = { IDEMPOTENCY_WINDOW: '1000', RING_BYTES_MAX: '1048576' };
 
 const WORKSPACE = 'fuzz';
 
-async function withNode(use: (node: NodeProcess) => Promise<void>): Promise<void> {
+interface Identified {
+  readonly env: Readonly<Record<string, string>>;
+  /** Of a superadmin. */
+  readonly headers: Record<string, string>;
+}
+const OPEN: Identified = { env: {}, headers: {} };
+
+async function withNode(
+  { env, headers }: Identified,
+  use: (node: NodeProcess) => Promise<void>,
+): Promise<void> {
   const folder = await temporaryFolder();
-  const node = await spawnNode({ DATA_DIR: folder.path, ...SMALL });
+  const node = await spawnNode({ DATA_DIR: folder.path, ...SMALL, ...env });
   try {
-    await request(`${node.url}/v2/workspaces/${WORKSPACE}`, { method: 'PUT', json: {} });
+    const workspace = `${node.url}/v2/workspaces/${WORKSPACE}`;
+    await request(workspace, { method: 'PUT', json: {}, headers });
     await use(node);
-    if ((await metric(node, 'errors_total')) > 0) {
+    if ((await metric(node, 'errors_total', headers)) > 0) {
       throw new Error(`the node has met unexpected errors:\n${node.output()}`);
     }
   } finally {
@@ -41,15 +53,33 @@ async function withNode(use: (node: NodeProcess) => Promise<void>): Promise<void
   }
 }
 
-async function http({ url }: NodeProcess): Promise<void> {
-  const requests = await fuzzHttp(url, HTTP_EXAMPLES, WORKSPACE);
+/**
+ * By a superadmin, but for the configuration of the workspace, whose quotas would be made up; and
+ * by its owner, but for its deletion, which would leave nothing to be asked of.
+ */
+async function http(): Promise<void> {
+  let requests = 0;
+  const fuzz = (leftOut: string, headers = {}) => {
+    return async ({ url }: NodeProcess): Promise<void> => {
+      const of = { workspace: WORKSPACE, leftOut, headers };
+      requests += await fuzzHttp(url, HTTP_EXAMPLES, of);
+    };
+  };
+  await withNode(OPEN, fuzz('putWorkspace'));
+  const owner = await token({ claims: { sub: 'u1', workspaces: { [WORKSPACE]: 'owner' } } });
+  const known = { env: IDENTITY, headers: bearer(await superadmin()) };
+  await withNode(known, fuzz('deleteWorkspace', bearer(owner)));
   if (requests < HTTP_REQUESTS_MIN) {
     throw new Error(`${String(requests)} requests are too few to tell`);
   }
   process.stdout.write(`${String(requests)} requests, all answered as described\n`);
 }
 
-async function frames(node: NodeProcess): Promise<void> {
+async function frames(): Promise<void> {
+  await withNode(OPEN, framesTo);
+}
+
+async function framesTo(node: NodeProcess): Promise<void> {
   const from = seed();
   process.stdout.write(`frames of SEED=${String(from)}\n`);
   const used: number[] = [];
@@ -83,8 +113,8 @@ async function heapBytes(node: NodeProcess): Promise<number> {
   return heap! + external!;
 }
 
-async function metric({ url }: NodeProcess, name: string): Promise<number> {
-  const { body } = await request(`${url}/metrics`);
+async function metric({ url }: NodeProcess, name: string, headers = {}): Promise<number> {
+  const { body } = await request(`${url}/metrics`, { headers });
   return Number(new RegExp(String.raw`^${name} (\S+)$`, 'm').exec(body as string)?.[1]);
 }
 
@@ -92,6 +122,6 @@ const parts = { http, frames };
 const wanted = process.argv[2];
 for (const [name, part] of Object.entries(parts)) {
   if (wanted === undefined || wanted === name) {
-    await withNode(part);
+    await part();
   }
 }
