@@ -33,7 +33,7 @@ import { streamEvents } from './sse.js';
 export async function emitEvents(ctx: KoaContext, call: Call): Promise<void> {
   const isStream = mediaType(ctx.req) === LINES_TYPE;
   if (isStream) {
-    takeConnection(ctx, call);
+    takeConnection(call);
   }
   const { status, body } = await (isStream ? emitLines : emitBody)(ctx.req, call);
   ctx.status = status;
@@ -57,7 +57,7 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
     ctx.body = await searchPage(ctx, call, { filter, ...query });
     return;
   }
-  takeConnection(ctx, call);
+  takeConnection(call);
   const { pace } = query;
   const request: SubscribeRequest = {
     workspace,
@@ -87,12 +87,12 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
 }
 
 /** What lasts as long as its client likes is one of so many. */
-function takeConnection(ctx: KoaContext, { service, workspace, context }: Call): void {
+function takeConnection({ service, workspace, context, left }: Call): void {
   const leave = service.quotas.enter('connections', { workspace, caller: context.caller });
-  if (ctx.res.destroyed) {
+  if (left.aborted) {
     leave();
   } else {
-    ctx.res.once('close', leave);
+    left.addEventListener('abort', leave, { once: true });
   }
 }
 
