@@ -17,14 +17,20 @@ export class RawSocket {
     });
   }
 
-  static async open(url: string, onFrame: (payload: Buffer) => void): Promise<RawSocket> {
+  /** @param credential A token, where the server asks for one. */
+  static async open(
+    url: string,
+    onFrame: (payload: Buffer) => void,
+    credential?: string,
+  ): Promise<RawSocket> {
     const { hostname, port, pathname } = new URL(url);
     const socket = connect(Number(port), hostname);
     socket.setNoDelay(true);
     await once(socket, 'connect');
+    const shown = credential === undefined ? '' : `Authorization: Bearer ${credential}\r\n`;
     socket.write(
       `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\n` +
-        `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
+        `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n${shown}` +
         `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
     );
     const [head] = (await once(socket, 'data')) as [Buffer];
@@ -37,17 +43,8 @@ export class RawSocket {
     return raw;
   }
 
-  /** Sends a text frame; the mask is zero, which leaves the payload as it is. */
   send(text: string): void {
-    const payload = Buffer.from(text);
-    const long = payload.length >= 126;
-    const header = Buffer.alloc(long ? 8 : 6);
-    header[0] = 0x81;
-    header[1] = 0x80 | (long ? 126 : payload.length);
-    if (long) {
-      header.writeUInt16BE(payload.length, 2);
-    }
-    this.socket.write(Buffer.concat([header, payload]));
+    this.socket.write(textFrame(text));
   }
 
   #read(chunk: Buffer, onFrame: (payload: Buffer) => void): void {
@@ -71,6 +68,19 @@ export class RawSocket {
     }
     this.#rest = data.subarray(at);
   }
+}
+
+/** A text frame of a client; the mask is zero, which leaves the payload as it is. */
+export function textFrame(text: string): Buffer {
+  const payload = Buffer.from(text);
+  const long = payload.length >= 126;
+  const header = Buffer.alloc(long ? 8 : 6);
+  header[0] = 0x81;
+  header[1] = 0x80 | (long ? 126 : payload.length);
+  if (long) {
+    header.writeUInt16BE(payload.length, 2);
+  }
+  return Buffer.concat([header, payload]);
 }
 
 const AT = Buffer.from('"at":"');

@@ -11,6 +11,8 @@ interface Load {
   readonly subscribers: number;
   readonly rate?: number;
   readonly seconds: number;
+  /** A token, where the server asks for one. */
+  readonly credential?: string;
 }
 
 export interface Measured {
@@ -97,12 +99,12 @@ async function run(): Promise<void> {
   const address =
     load.kind === 'service' ? `${load.url}/v2/workspaces/bench/events` : `${load.url}/`;
   for (let i = 0; i < load.subscribers; i++) {
-    const subscriber = await RawSocket.open(address, onFrame);
+    const subscriber = await RawSocket.open(address, onFrame, load.credential);
     if (load.kind === 'service') {
       subscriber.send('{"op":"subscribe","id":1,"from":"now"}');
     }
   }
-  const emitter = await RawSocket.open(address, () => undefined);
+  const emitter = await RawSocket.open(address, () => undefined, load.credential);
   const fill = (window: number): void => {
     while (sent - received / load.subscribers < window) {
       send(emitter);

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** What the benchmarks have in common: scripts in processes of their own, turns, and a table. */
@@ -32,6 +33,37 @@ export async function measure<T>(
     throw new Error(`${name} ended with ${String(code)}`);
   }
   return JSON.parse(output) as T;
+}
+
+/** A script that works beside something else. */
+export interface Beside<T> {
+  /** Ends it and gives the JSON that it prints. */
+  end(): Promise<T>;
+}
+
+/**
+ * Runs a script of this folder until its input ends, which it does with this process at the latest;
+ * resolves once it has printed a first line.
+ */
+export async function beside<T>(name: string, argument: unknown): Promise<Beside<T>> {
+  const child = spawn(process.execPath, [script(name), JSON.stringify(argument)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done === true) {
+      throw new Error(`${name} has ended before its time`);
+    }
+    return value;
+  };
+  await next();
+  return {
+    end: async () => {
+      child.stdin.end();
+      return JSON.parse(await next()) as T;
+    },
+  };
 }
 
 export function median(values: readonly number[]): number {

@@ -1,0 +1,19 @@
+import { constants, setPriority } from 'node:os';
+
+/**
+ * What the scripts of attackers have in common. They run behind all others: what is measured is
+ * what the node does with what they send, and not how they and it share the processors.
+ *
+ * @param tell What has come of it, once the benchmark ends the attack.
+ */
+export function attack(tell: () => unknown): void {
+  setPriority(constants.priority.PRIORITY_LOW);
+  process.stdin.resume().once('end', () => {
+    process.stdout.write(`${JSON.stringify(tell())}\n`, () => process.exit());
+  });
+}
+
+/** Tells the benchmark that the attack is under way. */
+export function attacking(): void {
+  process.stdout.write('attacks\n');
+}
