@@ -11,12 +11,11 @@ import { isLoopback } from '../config.kinds.js';
 import { CATALOGUE, ServiceError } from '../errors.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
-import { pause } from '../pause.js';
 import type { Service } from '../service.js';
 import { authenticator, OPERATORS, type Authenticator } from './authenticate.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { answerMalformed } from './malformed.js';
-import { LAG_HEADER, problem, problemHeaders, REFUSED_HELD_MS } from './respond.js';
+import { LAG_HEADER, problem, problemHeaders, refusedHeld } from './respond.js';
 import { refuseUnrouted, routes, type Listener, type RequestState } from './routes.js';
 import { boundSockets } from './sockets.js';
 import { isAllowed, OfferingRequest, Upgrades } from './upgrade.js';
@@ -199,7 +198,7 @@ async function answered(
     await next();
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'quota-exceeded') {
-      await pause(REFUSED_HELD_MS);
+      await refusedHeld();
     }
     if (ctx.res.destroyed && (error as Error).name === 'AbortError') {
       // Nobody waits for what was given up.

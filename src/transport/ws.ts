@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream';
-import type { RawData, WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import type { Context } from '../commands/context.js';
 import type { Key } from '../commands/keyring.js';
 import { parseJson } from '../commands/json.js';
 import { CATALOGUE, MissingCredential, ServiceError } from '../errors.js';
 import { metrics } from '../metrics.js';
 import type { Service } from '../service.js';
+import { Arrivals, type Arrived } from './arrivals.js';
 import type { Authenticator } from './authenticate.js';
 import { assertBatch } from './emit.js';
 import { boundFirstFrame } from './firstframe.js';
@@ -18,7 +19,7 @@ import {
   type RequestId,
 } from './frames.js';
 import { FrameSocket } from './framesocket.js';
-import { itemError, itemResult, REFUSED_HELD_MS } from './respond.js';
+import { itemError, itemResult } from './respond.js';
 import { Session, type SessionEvents } from './session.js';
 import { SocketSubscriptions } from './ws.subscriptions.js';
 
@@ -46,8 +47,7 @@ export class Connection {
   #awaitsDrain = false;
   /** Set while it is being found out who is calling; frames wait for it. */
   #authenticating: Promise<unknown> | undefined;
-  /** Set for a moment after a quota was used up, in which nothing is read. */
-  #isHeld = false;
+  readonly #arrivals: Arrivals;
   #alive = true;
 
   constructor(
@@ -66,8 +66,14 @@ export class Connection {
     if (!this.isKnown) {
       boundFirstFrame(ws, socket);
     }
+    this.#arrivals = new Arrivals(
+      (frame) => this.#handle(frame),
+      () => {
+        this.#throttle();
+      },
+    );
     ws.on('message', (data, isBinary) => {
-      this.#receive(data, isBinary);
+      this.#arrivals.add({ bytes: data as Buffer, isBinary });
     });
     ws.on('pong', () => {
       this.#alive = true;
@@ -129,28 +135,29 @@ export class Connection {
     this.#ws.close(CATALOGUE[code].closeCode, message.slice(0, CLOSE_REASON_BYTES_MAX));
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
-    const bytes = data as Buffer;
-    const asked: { id?: RequestId | undefined } = {};
-    this.#handle(bytes, isBinary, asked).catch((error: unknown) => {
-      this.#fail(error, asked.id);
-    });
-    this.#throttle();
+  /** Until it is admitted: those behind it need not wait until it is served. */
+  async #handle(arrived: Arrived): Promise<void> {
+    const fail = (error: unknown): void => {
+      this.#fail(error, arrived.id);
+    };
+    try {
+      const frame = await this.#admit(arrived);
+      this.#serve(frame, arrived.bytes.length).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 
-  /** @param asked Is given the id of the frame, once it is known. */
-  async #handle(
-    bytes: Buffer,
-    isBinary: boolean,
-    asked: { id?: RequestId | undefined },
-  ): Promise<void> {
+  /** What a frame asks for, once it is known who is calling and the quotas have room for it. */
+  async #admit(arrived: Arrived): Promise<ClientFrame> {
+    const { bytes, isBinary } = arrived;
     let frame: ClientFrame;
     try {
       if (isBinary) {
         throw new ServiceError('invalid-frame', 'Frames are JSON text, this one is binary.');
       }
       const sent = parseJson(bytes);
-      asked.id = requestId(sent);
+      arrived.id = requestId(sent);
       frame = checked(sent);
     } catch (error) {
       await this.#take(1, bytes.length);
@@ -163,12 +170,16 @@ export class Connection {
       throw new MissingCredential();
     }
     await this.#take(frame.op === 'emit' ? frame.events.length : 1, bytes.length);
+    return frame;
+  }
+
+  async #serve(frame: ClientFrame, size: number): Promise<void> {
     switch (frame.op) {
       case 'authenticate':
         await this.#authenticate(frame);
         break;
       case 'emit':
-        await this.#emit(frame, bytes.length);
+        await this.#emit(frame, size);
         break;
       case 'subscribe':
         await this.#subscriptions.subscribe(frame);
@@ -234,7 +245,7 @@ export class Connection {
       }
     } else if (
       this.#authenticating ||
-      this.#isHeld ||
+      this.#arrivals.isHeld ||
       this.#inflightBytes > this.#service.config.inflightBytesMax
     ) {
       this.#ws.pause();
@@ -249,23 +260,11 @@ export class Connection {
     const { correlationId } = context;
     this.#out.send({ op: 'error', id, ...itemError(told), correlationId });
     if (told.code === 'quota-exceeded') {
-      this.#hold();
+      this.#arrivals.hold();
     }
     if (!isKnown) {
       // One try: whoever has no credential yet has nothing else to say here.
       this.#end(told);
-    }
-  }
-
-  /** Whoever goes on sending what is refused is read from no more often than this. */
-  #hold(): void {
-    if (!this.#isHeld) {
-      this.#isHeld = true;
-      setTimeout(() => {
-        this.#isHeld = false;
-        this.#throttle();
-      }, REFUSED_HELD_MS).unref();
-      this.#throttle();
     }
   }
 
@@ -281,6 +280,7 @@ export class Connection {
 
   #closed(): void {
     clearInterval(this.#heartbeat);
+    this.#arrivals.close();
     this.#session.close();
     metrics.connections.dec();
     this.#subscriptions.close();

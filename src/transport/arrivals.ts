@@ -1,0 +1,77 @@
+import type { RequestId } from './frames.js';
+import { refusedHeld } from './respond.js';
+
+/** A frame as it came. */
+export interface Arrived {
+  readonly bytes: Buffer;
+  readonly isBinary: boolean;
+  /** What its answer goes by, once it is known. */
+  id?: RequestId | undefined;
+}
+
+/**
+ * The frames of a WebSocket, looked at one after the other. A read of the socket brings up to a
+ * thousand small ones, and to refuse them all at once would keep everybody else waiting: so those
+ * behind one that was refused for a quota wait as if they had not been read.
+ */
+export class Arrivals {
+  readonly #admit: (frame: Arrived) => Promise<void>;
+  readonly #changed: () => void;
+  /** No more than one read brings, for nothing is read while some wait. */
+  readonly #waiting: Arrived[] = [];
+  #isAdmitting = false;
+  #held: Promise<void> | undefined;
+  #isClosed = false;
+
+  /**
+   * @param admit Resolves when the next may be looked at; never rejects.
+   * @param changed Is called when there is a reason to read on, or no longer.
+   */
+  constructor(admit: (frame: Arrived) => Promise<void>, changed: () => void) {
+    this.#admit = admit;
+    this.#changed = changed;
+  }
+
+  /** Whether a quota was used up a moment ago: nothing is to be read. */
+  get isHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
+  add(frame: Arrived): void {
+    this.#waiting.push(frame);
+    if (!this.#isAdmitting) {
+      void this.#admitAll();
+    }
+    this.#changed();
+  }
+
+  /** Whoever goes on sending what is refused is looked at no more often than this. */
+  hold(): void {
+    if (!this.#held) {
+      this.#held = refusedHeld().then(() => {
+        this.#held = undefined;
+        this.#changed();
+      });
+      this.#changed();
+    }
+  }
+
+  /** Nobody waits any longer for what was held back. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #admitAll(): Promise<void> {
+    this.#isAdmitting = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      await this.#admit(next);
+      if (this.#held) {
+        await this.#held;
+        if (this.#isClosed) {
+          this.#waiting.length = 0;
+        }
+      }
+    }
+    this.#isAdmitting = false;
+  }
+}
