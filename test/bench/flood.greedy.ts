@@ -67,8 +67,10 @@ async function overSockets(): Promise<void> {
 function overHttp(): void {
   const { hostname, port, pathname } = new URL(address);
   const request =
-    `POST ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${String(event.length)}\r\nAuthorization: Bearer ${credential}\r\n\r\n${event}`;
+    `POST ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
+    'Content-Type: application/json\r\n' +
+    `Content-Length: ${String(event.length)}\r\n` +
+    `Authorization: Bearer ${credential}\r\n\r\n${event}`;
   for (let index = 0; index < CONNECTIONS; index++) {
     const socket = connect(Number(port), hostname).setNoDelay(true);
     const ask = (): void => {
