@@ -150,7 +150,8 @@ describe('The faults of what was sent', () => {
     assert.deepEqual(found({ fitt: [] }), [
       {
         path: 'fitt',
-        message: 'is not known here; known: description, redact, fit, retention, quotas, roles, members',
+        message:
+          'is not known here; known: description, redact, fit, retention, quotas, roles, members',
       },
     ]);
     const level = schema('openapi.yaml', 'Logging');
