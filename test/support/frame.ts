@@ -67,13 +67,18 @@ export type Said =
   | { readonly refused: RawResponse };
 
 /** Opens a WebSocket, sends bytes as they are, and gives the first that is said. */
-export async function firstSaid(url: string, opening: Buffer, bytes: Buffer): Promise<Said> {
+export async function firstSaid(
+  url: string,
+  opening: Buffer,
+  bytes: Buffer,
+  wanted?: string,
+): Promise<Said> {
   const socket = open(url);
   let received = Buffer.alloc(0);
   const said = new Promise<Said>((resolve) => {
     socket.on('data', (part) => {
       received = Buffer.concat([received, part]);
-      const found = read(received);
+      const found = read(received, wanted);
       if (found) {
         resolve(found);
       }
@@ -91,28 +96,37 @@ export async function firstSaid(url: string, opening: Buffer, bytes: Buffer): Pr
   }
 }
 
-/** The first message or close frame behind a handshake; the frames of a server are not masked. */
-function read(received: Buffer): Said | undefined {
+/** The first close frame behind a handshake, or message: any, or with the operation wanted. */
+function read(received: Buffer, wanted: string | undefined): Said | undefined {
   const head = received.indexOf('\r\n\r\n');
   if (head === -1 || !received.subarray(0, head).includes('HTTP/1.1 101')) {
     return undefined;
   }
-  for (let at = head + 4; at + 2 <= received.length;) {
-    const opcode = received[at]! & 0x0f;
+  for (const { opcode, payload } of framesIn(received.subarray(head + 4))) {
+    if (opcode === CLOSE) {
+      return { closed: payload.length >= 2 ? payload.readUInt16BE(0) : 1005 };
+    }
+    if (opcode === TEXT) {
+      const message = JSON.parse(payload.toString()) as Record<string, unknown>;
+      if (wanted === undefined || message.op === wanted) {
+        return { message };
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Those that have come whole; the frames of a server are not masked. */
+function* framesIn(received: Buffer): Generator<{ opcode: number; payload: Buffer }> {
+  for (let at = 0; at + 2 <= received.length;) {
     const short = received[at + 1]! & 0x7f;
     const size = short < 126 ? 2 : 4;
     const length = short < 126 ? short : received.readUInt16BE(at + 2);
     const payload = received.subarray(at + size, at + size + length);
     if (payload.length < length) {
-      return undefined;
+      return;
     }
-    if (opcode === TEXT) {
-      return { message: JSON.parse(payload.toString()) as Record<string, unknown> };
-    }
-    if (opcode === CLOSE) {
-      return { closed: length >= 2 ? payload.readUInt16BE(0) : 1005 };
-    }
+    yield { opcode: received[at]! & 0x0f, payload };
     at += size + length;
   }
-  return undefined;
 }
