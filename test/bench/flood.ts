@@ -12,7 +12,7 @@ import { beside, measure, median, ms, row, type Beside } from './run.js';
  * the p99 of others more than twice as long.
  */
 const ROUNDS = 3;
-const OTHERS = { kind: 'service', subscribers: 50, rate: 200, seconds: 5 } as const;
+const OTHERS = { kind: 'service', subscribers: 50, rate: 200, seconds: 8 } as const;
 /** Each takes a file of the node and one of its own process: `ulimit -n` must be above it. */
 const CONNECTIONS = 2_000;
 const QUOTA = 100;
