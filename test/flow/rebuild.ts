@@ -71,6 +71,8 @@ export function rebuildsUnderLoad(
   let producers: Producer[];
   let observers: Observer[];
   let killedAt: Rebuilding[];
+  /** What was right of each observer's answers by the time when the rebuild was done. */
+  let meanwhile: Observer['right'][];
 
   before(async () => {
     nodes = await open();
@@ -108,10 +110,11 @@ export function rebuildsUnderLoad(
         (await rebuilding(node.url, WORKSPACE)) === undefined;
       await until('it is done', isDone, REBUILT_MS_MAX);
     }
-    const seen = observers.map(({ right }) => ({ ...right }));
+    meanwhile = observers.map(({ right }) => ({ ...right }));
     await until(
       'all of it has been looked at again',
-      () => observers.every(({ right }, of) => WAYS.every((way) => right[way] > seen[of]![way])),
+      () =>
+        observers.every(({ right }, of) => WAYS.every((way) => right[way] > meanwhile[of]![way])),
       REBUILT_MS_MAX,
     );
     ends = true;
@@ -132,11 +135,12 @@ export function rebuildsUnderLoad(
   });
 
   it('gave everybody every acknowledged event once, at every moment', () => {
-    for (const { right, complaints } of observers) {
+    for (const [of, { complaints }] of observers.entries()) {
       assert.deepEqual(complaints.slice(0, 5), [], `SEED=${number}`);
+      // Not in every way: an export takes longer than some rebuilds.
       assert.ok(
-        WAYS.every((way) => right[way] > 1),
-        JSON.stringify(right),
+        WAYS.some((way) => meanwhile[of]![way] > 0),
+        JSON.stringify(meanwhile),
       );
     }
   });
