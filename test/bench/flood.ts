@@ -1,3 +1,4 @@
+import { QUOTAS } from '../../src/config.quota.js';
 import { as, configure, IDENTITY } from '../support/identity.js';
 import { spawnNode, temporaryFolder } from '../support/node.js';
 import type { Greedy } from './flood.greedy.js';
@@ -24,14 +25,9 @@ const WORKSPACE = 'bench';
 const FLOODED = 'flooded';
 
 /** What `npm start` has by itself; the nodes of tests and benchmarks are without bounds. */
-const DEFAULTS = {
-  QUOTA_EVENTS_PER_SECOND: '100000',
-  QUOTA_BYTES_PER_SECOND: '67108864',
-  QUOTA_SEARCHES_PER_SECOND: '1000',
-  QUOTA_CALLER_EVENTS_PER_SECOND: '50000',
-  QUOTA_CALLER_BYTES_PER_SECOND: '33554432',
-  QUOTA_CALLER_SEARCHES_PER_SECOND: '200',
-};
+const DEFAULTS = Object.fromEntries(
+  Object.values(QUOTAS).map(({ env, default: bound }) => [env, String(bound)]),
+);
 
 type Attack = (url: string) => Promise<Beside<string>>;
 
