@@ -11,16 +11,11 @@ import { sealedSource, type Context } from './context.js';
 import { fit } from './fit.js';
 import { RecentIds, type Remembered, type Run } from './idempotency.js';
 import type { EventLog } from './log.js';
+import { Preparation } from './prepare.js';
 import { redact } from './redact.js';
 import { validate } from './validate.js';
 import type { Workspace } from './workspace.js';
 import type { Workspaces } from './workspaces.js';
-
-/**
- * How many events at the end of a log are looked through for ids after a start: retries come soon.
- */
-const WARM_EVENTS = 10_000;
-const WARM_READ_BYTES = 1024 * 1024;
 
 /** What became of one event of a batch: recorded, recorded before under the same id, or refused. */
 export type EmitResult =
@@ -55,6 +50,7 @@ export class Emitter {
   readonly #workspaces: Workspaces;
   readonly #config: Pick<Config, 'eventBytesMax' | 'idempotencyWindow'>;
   readonly #recent: RecentIds;
+  readonly #preparation: Preparation;
 
   constructor(
     log: EventLog,
@@ -65,6 +61,7 @@ export class Emitter {
     this.#workspaces = workspaces;
     this.#config = config;
     this.#recent = new RecentIds(config.idempotencyWindow);
+    this.#preparation = new Preparation(log, workspaces, this.#recent);
   }
 
   /**
@@ -81,12 +78,8 @@ export class Emitter {
     assertCurrent(caller);
     const grants = this.#workspaces.get(workspaceId)?.grants;
     assertEmits(roleOf(caller, workspaceId, grants), workspaceId);
-    let workspace = this.#workspaces.get(workspaceId);
-    while (!workspace?.warm) {
-      await this.#prepare(workspace ?? (await this.#workspaces.obtain(workspaceId, context)));
-      // Meanwhile it may have been deleted, and even made again.
-      workspace = this.#workspaces.get(workspaceId);
-    }
+    const ready = this.#preparation.ready(workspaceId, context);
+    const workspace = ready instanceof Promise ? await ready : ready;
     const role = roleOf(caller, workspaceId, workspace.grants);
     const allowed = assertEmits(role, workspaceId);
 
@@ -163,38 +156,6 @@ export class Emitter {
     for (const { event } of batch.sealed) {
       this.#recent.forget(batch.workspace, event.id);
     }
-  }
-
-  async #prepare(workspace: Workspace): Promise<void> {
-    workspace.warming ??= this.#warm(workspace).finally(() => {
-      workspace.warming = undefined;
-    });
-    await workspace.warming;
-  }
-
-  /**
-   * A producer whose node died before it answered sends the same ids again: they are in the log.
-   * So is the time before which nothing may be accepted.
-   */
-  async #warm(workspace: Workspace): Promise<void> {
-    const { next } = await this.#log.bounds(workspace.id);
-    let after = Math.max(BEFORE_FIRST, next - 1 - WARM_EVENTS) as Position;
-    // One for all of them, so that an answer takes as long for few as for many: what is retried in
-    // order is answered in order.
-    const run = { appended: Promise.resolve(0 as Position) };
-    while (after < next - 1) {
-      const { records } = await this.#log.read(workspace.id, after, WARM_READ_BYTES);
-      if (records.length === 0) {
-        // The log has forgotten them.
-        break;
-      }
-      for (const { position, event } of records) {
-        this.#recent.remember(workspace, event.id, { run, offset: position });
-        workspace.acceptedAt(Date.parse(event.createdAt));
-        after = position;
-      }
-    }
-    workspace.warm = true;
   }
 }
 

@@ -94,6 +94,19 @@ describe('Emitting', () => {
       assert.deepEqual(await recorded(), range(0, 120));
     });
 
+    it('goes in after those of earlier calls, also while the first is being prepared for', async () => {
+      for (const ticks of range(0, 40)) {
+        workspace = `w-${randomUUID()}`;
+        await workspaces.put(workspace, {}, CONTEXT);
+        const first = emit([draft(0)]);
+        for (let tick = 0; tick < ticks; tick++) {
+          await Promise.resolve();
+        }
+        await Promise.all([first, emit([draft(1)]), emit([draft(2)])]);
+        assert.deepEqual(await recorded(), [0, 1, 2], `${String(ticks)} ticks later`);
+      }
+    });
+
     it('fails as a whole on a fault of ours, without a trace', async () => {
       const broken = {
         get type(): string {
@@ -223,6 +236,7 @@ describe('Emitting', () => {
           return log.append(...args);
         },
       });
+      await emit([], failing);
       const outcomes = await Promise.allSettled([
         emit([draft(0, 'a'), draft(1, 'b')], failing),
         emit([draft(0, 'a')], failing),
