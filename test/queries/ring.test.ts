@@ -4,12 +4,15 @@ import { BEFORE_FIRST, Recorded, type Position } from '../../src/event.js';
 import { Ring } from '../../src/queries/ring.js';
 import { positionsOf } from '../commands/sealed.js';
 
-/** A record of so many bytes. */
+/** What is held with the bytes of a record: where it ends, and its position. */
+const OVERHEAD = 4 + 8;
+
+/** A record that takes so many bytes of a ring. */
 const record = (position: number, bytes: number): Recorded =>
-  new Recorded(position as Position, new Uint8Array(bytes));
+  new Recorded(position as Position, new Uint8Array(bytes - OVERHEAD).fill(position));
 
 const batch = (...positions: number[]): { records: Recorded[]; first: Position } => ({
-  records: positions.map((position) => record(position, 10)),
+  records: positions.map((position) => record(position, 20)),
   first: 0 as Position,
 });
 
@@ -20,11 +23,11 @@ const after = (ring: Ring, position: number): number[] | undefined => {
 
 describe('The ring of the latest batches', () => {
   it('holds nothing at first', () => {
-    assert.equal(new Ring(() => 100).after(BEFORE_FIRST), undefined);
+    assert.equal(new Ring(() => 200).after(BEFORE_FIRST), undefined);
   });
 
   it('gives the rest of the batch that a position stands in', () => {
-    const ring = new Ring(() => 100);
+    const ring = new Ring(() => 200);
     ring.push(batch(5, 6, 9));
     ring.push(batch(10));
     ring.push(batch(12, 13));
@@ -33,7 +36,7 @@ describe('The ring of the latest batches', () => {
   });
 
   it('has nothing after its end, nor where something may stand before its begin', () => {
-    const ring = new Ring(() => 100);
+    const ring = new Ring(() => 200);
     ring.push(batch(5, 6));
     for (const position of [-1, 3, 6, 7]) {
       assert.equal(after(ring, position), undefined);
@@ -41,7 +44,7 @@ describe('The ring of the latest batches', () => {
   });
 
   it('lets go of whole batches, the oldest first, when they are too many bytes', () => {
-    const ring = new Ring(() => 50);
+    const ring = new Ring(() => 100);
     ring.push(batch(0, 1));
     ring.push(batch(2, 3));
     ring.push(batch(4));
@@ -52,7 +55,7 @@ describe('The ring of the latest batches', () => {
   });
 
   it('holds nothing of a batch that is larger than all it may hold', () => {
-    const ring = new Ring(() => 50);
+    const ring = new Ring(() => 100);
     ring.push(batch(0));
     ring.push(batch(1, 2, 3, 4, 5, 6));
     assert.equal(after(ring, 0), undefined);
@@ -67,26 +70,49 @@ describe('The ring of the latest batches', () => {
   });
 
   it('gives back what it may no longer hold, since others came', () => {
-    let bytesMax = 100;
+    let bytesMax = 200;
     const ring = new Ring(() => bytesMax);
     ring.push(batch(0, 1, 2, 3));
     ring.push(batch(4, 5, 6, 7));
-    bytesMax = 10;
+    bytesMax = 20;
     ring.push(batch(8));
     assert.equal(after(ring, 6), undefined);
     assert.deepEqual(after(ring, 7), [8]);
   });
 
+  it('holds the bytes of the events in memory of their own, and no more of it', () => {
+    const ring = new Ring(() => 200);
+    const large = new Uint8Array(8192).fill(7, 100, 108);
+    ring.push({
+      records: [new Recorded(4 as Position, large.subarray(100, 108))],
+      first: 0 as Position,
+    });
+    const [held] = ring.after(3 as Position)!;
+    assert.deepEqual([...held!.bytes], [7, 7, 7, 7, 7, 7, 7, 7]);
+    assert.equal(held!.bytes.buffer.byteLength, 8);
+  });
+
+  it('parses an event once for all who read it at about the same time', () => {
+    const ring = new Ring(() => 200);
+    const bytes = Buffer.from('{"id":"a"}');
+    ring.push({ records: [new Recorded(4 as Position, bytes)], first: 0 as Position });
+    const read = (): Recorded => ring.after(3 as Position)![0]!;
+    assert.equal(read().event, read().event);
+  });
+
   it('leads from wherever it is entered to the head, without a gap, and keeps its bound', () => {
-    const batches = fc.array(
-      fc.array(fc.record({ step: fc.integer({ min: 1, max: 3 }), bytes: fc.nat(40) }), {
-        minLength: 1,
-        maxLength: 6,
-      }),
-      { minLength: 1, maxLength: 30 },
-    );
+    const recordBytesMax = OVERHEAD + 40;
+    const batchRecordsMax = 6;
+    const drawnRecord = fc.record({
+      step: fc.integer({ min: 1, max: 3 }),
+      bytes: fc.integer({ min: OVERHEAD, max: recordBytesMax }),
+    });
+    const batches = fc.array(fc.array(drawnRecord, { minLength: 1, maxLength: batchRecordsMax }), {
+      minLength: 1,
+      maxLength: 30,
+    });
     fc.assert(
-      fc.property(batches, fc.nat(400), (drawn, bytesMax) => {
+      fc.property(batches, fc.nat(600), (drawn, bytesMax) => {
         const ring = new Ring(() => bytesMax);
         const all: Recorded[] = [];
         let position = 0;
@@ -94,9 +120,14 @@ describe('The ring of the latest batches', () => {
           const records = each.map(({ step, bytes }) => record((position += step), bytes));
           ring.push({ records, first: 0 as Position });
           all.push(...records);
-          const held = all.filter((one) => ring.after((one.position - 1) as Position)?.[0] === one);
+          const held = all.filter(
+            ({ position: at }) => ring.after((at - 1) as Position)?.[0]?.position === at,
+          );
           assert.deepEqual(held, all.slice(all.length - held.length), 'no suffix is held');
-          assert.ok(held.reduce((sum, one) => sum + one.bytes.length, 0) <= bytesMax);
+          const size = held.reduce((sum, one) => sum + one.bytes.length + OVERHEAD, 0);
+          assert.ok(size <= bytesMax);
+          const nextMax = batchRecordsMax * recordBytesMax;
+          assert.ok(held.length === all.length || size + nextMax > bytesMax, 'too few are held');
           assert.deepEqual(walk(ring, held), held);
         }
       }),
