@@ -1,6 +1,6 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { Counts } from '../counts.js';
 import { ServiceError } from '../errors.js';
+import { Gcra } from '../gcra.js';
 import { metrics } from '../metrics.js';
 import { pause } from '../pause.js';
 import type { Caller } from '../policy.js';
@@ -23,14 +23,17 @@ export interface Taker {
 
 /** A bound that holds for a taker, and what is counted under. */
 interface Bound {
+  readonly name: QuotaName;
   readonly scope: QuotaScope;
   readonly max: number;
   readonly key: string;
 }
 
+/** How much is taken; 0 only looks whether there is room. */
+export type Amounts = Partial<Record<Rate, number>>;
+
 /** What a taker has to wait for. */
-interface Refusal {
-  readonly bound: Bound;
+interface Refusal extends Bound {
   readonly waitMs: number;
 }
 
@@ -54,8 +57,7 @@ const UNITS = {
 export class QuotaKeeper {
   readonly #workspaces: Pick<Workspaces, 'get'>;
   readonly #defaults: Quotas;
-  /** By the own quotas of a workspace, which are another object once they are changed. */
-  readonly #limiters = new WeakMap<QuotasJson, Map<string, RateLimiterMemory>>();
+  readonly #rates = new Gcra(() => performance.now());
   readonly #places = new Counts();
 
   constructor(workspaces: Pick<Workspaces, 'get'>, defaults: Quotas) {
@@ -64,27 +66,26 @@ export class QuotaKeeper {
   }
 
   /**
-   * Takes so much now. The last that there is room for is let through however much it is, and
-   * those behind it wait for as long as that takes at the quota's rate: a batch needs no quota of
-   * its own size.
+   * Takes so much now: all of it, or nothing. The last that there is room for is let through
+   * however much it is, and those behind it wait for as long as that takes at the quota's rate: a
+   * batch needs no quota of its own size.
    *
-   * @param amount 0 only looks whether there is room.
    * @throws ServiceError `quota-exceeded` telling when there is room again.
    */
-  async take(rate: Rate, amount: number, taker: Taker): Promise<void> {
-    const refusal = await this.#charge(rate, amount, taker);
+  take(amounts: Amounts, taker: Taker): void {
+    const refusal = this.#charge(amounts, taker);
     if (refusal) {
-      metrics.quotaRefusals.inc({ quota: rate, of: refusal.bound.scope });
-      throw exceeded(rate, refusal, taker.workspace);
+      metrics.quotaRefusals.inc({ quota: refusal.name, of: refusal.scope });
+      throw exceeded(refusal, taker.workspace);
     }
   }
 
   /** Takes so much as soon as there is room: for what can be read as slowly as one likes. */
-  async takeInTime(rate: Rate, amount: number, taker: Taker): Promise<void> {
-    let refusal = await this.#charge(rate, amount, taker);
+  async takeInTime(amounts: Amounts, taker: Taker): Promise<void> {
+    let refusal = this.#charge(amounts, taker);
     while (refusal) {
-      await pause(refusal.waitMs);
-      refusal = await this.#charge(rate, amount, taker);
+      await pause(Math.ceil(refusal.waitMs));
+      refusal = this.#charge(amounts, taker);
     }
   }
 
@@ -96,8 +97,7 @@ export class QuotaKeeper {
    */
   enter(place: Place, taker: Taker): () => void {
     const bounds = this.#boundsOf(place, taker);
-    const keys = bounds.map(({ scope, key }) => `${place} ${scope} ${key}`);
-    const full = bounds.find(({ max }, index) => this.#places.of(keys[index]!) >= max);
+    const full = bounds.find(({ key, max }) => this.#places.of(key) >= max);
     if (full) {
       metrics.quotaRefusals.inc({ quota: place, of: full.scope });
       const holder = holderOf(full.scope, taker.workspace);
@@ -106,55 +106,51 @@ export class QuotaKeeper {
         `${holder} at most ${String(full.max)} ${UNITS[place]} at once on a node. Close some.`,
       );
     }
-    keys.forEach((key) => {
+    for (const { key } of bounds) {
       this.#places.add(key);
-    });
+    }
     let isTaken = true;
     return () => {
       if (isTaken) {
         isTaken = false;
-        keys.forEach((key) => {
+        for (const { key } of bounds) {
           this.#places.remove(key);
-        });
+        }
       }
     };
   }
 
-  /**
-   * The caller's quota first: who is over their own takes nothing of the workspace's. Up to the
-   * counting itself nothing is asynchronous, so what is refused is what came later.
-   */
-  async #charge(rate: Rate, amount: number, taker: Taker): Promise<Refusal | undefined> {
-    for (const bound of this.#boundsOf(rate, taker)) {
-      if (bound.max !== Infinity) {
-        const waitMs = await charged(this.#limiterOf(rate, bound, taker), bound.key, amount);
-        if (waitMs > 0) {
-          return { bound, waitMs };
-        }
+  /** Everything or nothing: who is over their own quota takes nothing of the workspace's. */
+  #charge(amounts: Amounts, taker: Taker): Refusal | undefined {
+    const charges = (Object.entries(amounts) as [Rate, number][]).flatMap(([rate, amount]) =>
+      this.#boundsOf(rate, taker)
+        .filter(({ max }) => max !== Infinity)
+        .map((bound) => ({ bound, amount })),
+    );
+    for (const { bound } of charges) {
+      const waitMs = this.#rates.waitMs(bound.key, bound.max);
+      if (waitMs > 0) {
+        return { ...bound, waitMs };
       }
+    }
+    for (const { bound, amount } of charges) {
+      this.#rates.take(bound.key, bound.max, amount);
     }
     return undefined;
   }
 
   #boundsOf(name: QuotaName, { workspace, caller }: Taker): Bound[] {
     const own = this.#ownOf(workspace);
-    const max = (scope: QuotaScope): number => boundOf(own, this.#defaults, scope, name);
-    const ofWorkspace: Bound = { scope: 'workspace', max: max('workspace'), key: workspace };
-    if (caller.superadmin) {
-      return [ofWorkspace];
-    }
-    const key = `${workspace} ${nameOf(caller)}`;
-    return [{ scope: 'caller', max: max('caller'), key }, ofWorkspace];
-  }
-
-  #limiterOf(rate: Rate, { scope, max }: Bound, { workspace }: Taker): RateLimiterMemory {
-    const own = this.#ownOf(workspace);
-    const limiters = this.#limiters.get(own) ?? new Map<string, RateLimiterMemory>();
-    this.#limiters.set(own, limiters);
-    const name = `${rate} ${scope}`;
-    const limiter = limiters.get(name) ?? new RateLimiterMemory({ points: max, duration: 1 });
-    limiters.set(name, limiter);
-    return limiter;
+    const bound = (scope: QuotaScope, whose: string): Bound => ({
+      name,
+      scope,
+      max: boundOf(own, this.#defaults, scope, name),
+      key: `${name} ${whose}`,
+    });
+    const ofWorkspace = bound('workspace', workspace);
+    return caller.superadmin
+      ? [ofWorkspace]
+      : [bound('caller', `${workspace} ${nameOf(caller)}`), ofWorkspace];
   }
 
   #ownOf(workspace: string): QuotasJson {
@@ -167,36 +163,11 @@ function nameOf({ key, userId = '' }: Caller): string {
   return key ? `key ${key.id}` : `user ${userId}`;
 }
 
-/** Counts an amount. @returns 0, or for how many milliseconds there is no room. */
-async function charged(limiter: RateLimiterMemory, key: string, amount: number): Promise<number> {
-  if (amount === 0) {
-    const known = await limiter.get(key);
-    return known && known.consumedPoints >= limiter.points ? Math.max(known.msBeforeNext, 0) : 0;
-  }
-  try {
-    await limiter.consume(key, amount);
-    return 0;
-  } catch (thrown) {
-    if (!(thrown instanceof RateLimiterRes)) {
-      throw thrown;
-    }
-    const { consumedPoints, msBeforeNext } = thrown;
-    if (consumedPoints - amount >= limiter.points) {
-      return msBeforeNext;
-    }
-    // From the beginning of its second, of which so much is over.
-    const elapsedSeconds = 1 - msBeforeNext / MS_PER_SECOND;
-    await limiter.block(key, consumedPoints / limiter.points - elapsedSeconds);
-    return 0;
-  }
-}
-
-function exceeded(rate: Rate, { bound, waitMs }: Refusal, workspace: string): ServiceError {
+function exceeded({ name, scope, max, waitMs }: Refusal, workspace: string): ServiceError {
   const seconds = Math.ceil(waitMs / MS_PER_SECOND);
-  const holder = holderOf(bound.scope, workspace);
   return new ServiceError(
     'quota-exceeded',
-    `${holder} ${String(bound.max)} ${UNITS[rate]} a second on a node. ` +
+    `${holderOf(scope, workspace)} ${String(max)} ${UNITS[name]} a second on a node. ` +
       `There is room again in ${String(seconds)} s.`,
     { retryAfterSeconds: seconds },
   );

@@ -25,15 +25,14 @@ export async function emitBody(request: IncomingMessage, call: Call): Promise<An
   const { quotas, config } = service;
   const taker = { workspace, caller: context.caller };
   // Before anything is read: who has used up a quota costs nothing more.
-  await quotas.take('eventsPerSecond', 0, taker);
-  const { drafts, size } = await draftsIn(request, call).catch(async (error: unknown) => {
+  quotas.take({ eventsPerSecond: 0 }, taker);
+  const { drafts, size } = await draftsIn(request, call).catch((error: unknown) => {
     // What is no event has cost as much as one.
-    await quotas.take('eventsPerSecond', 1, taker);
+    quotas.take({ eventsPerSecond: 1 }, taker);
     throw error;
   });
   assertBatch(drafts, config.batchEventsMax);
-  await quotas.take('bytesPerSecond', size, taker);
-  await quotas.take('eventsPerSecond', drafts.length, taker);
+  quotas.take({ bytesPerSecond: size, eventsPerSecond: drafts.length }, taker);
   const { epoch, results } = await service.emitter.emit(workspace, drafts, context);
   const refused = results.filter((result) => 'error' in result).length;
   return {
@@ -117,8 +116,8 @@ export async function emitLines(request: IncomingMessage, call: Call): Promise<A
     // A line is emitted as soon as it has come: a slow stream is as live as any other producer.
     for await (const arrived of lines(request, eventBytesMax)) {
       const size = arrived.reduce((sum, { bytes: line }) => sum + (line?.length ?? 0), 0);
-      await service.quotas.takeInTime('bytesPerSecond', size, taker);
-      await service.quotas.takeInTime('eventsPerSecond', arrived.length, taker);
+      const amounts = { bytesPerSecond: size, eventsPerSecond: arrived.length };
+      await service.quotas.takeInTime(amounts, taker);
       const part = arrived.flatMap(({ number, bytes: line }) => {
         try {
           return [{ number, draft: draftIn(line, eventBytesMax) }];

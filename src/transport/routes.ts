@@ -91,7 +91,7 @@ export function routes(service: Service, draining: AbortSignal, listener: Listen
       const grants = service.workspaces.grantsOf(workspace);
       assertMay(permission, { caller, workspace, grants });
       if (workspace !== '' && permission !== 'emit') {
-        await service.quotas.take('searchesPerSecond', 1, { workspace, caller });
+        service.quotas.take({ searchesPerSecond: 1 }, { workspace, caller });
       }
       const left = new AbortController();
       ctx.res.once('close', () => {

@@ -29,7 +29,7 @@ export class SocketSubscriptions {
   async subscribe({ id, filter, from = 'now', pace }: SubscribeFrame): Promise<void> {
     const { config, quotas, subscriptions, reporter } = this.#service;
     const { workspace, context } = this.#session;
-    await quotas.take('searchesPerSecond', 1, { workspace, caller: context.caller });
+    quotas.take({ searchesPerSecond: 1 }, { workspace, caller: context.caller });
     if (this.#byName.size >= config.subscriptionsMax) {
       throw new ServiceError(
         'limit-exceeded',

@@ -160,7 +160,7 @@ export class Connection {
       arrived.id = requestId(sent);
       frame = checked(sent);
     } catch (error) {
-      await this.#take(1, bytes.length);
+      this.#take(1, bytes.length);
       throw error;
     }
     while (this.#authenticating) {
@@ -169,7 +169,7 @@ export class Connection {
     if (frame.op !== 'authenticate' && !this.#session.isKnown) {
       throw new MissingCredential();
     }
-    await this.#take(frame.op === 'emit' ? frame.events.length : 1, bytes.length);
+    this.#take(frame.op === 'emit' ? frame.events.length : 1, bytes.length);
     return frame;
   }
 
@@ -194,12 +194,12 @@ export class Connection {
    * A frame that brings no event costs as much as one. Whoever is not known yet has one try, and
    * takes nothing from those who are.
    */
-  async #take(events: number, bytes: number): Promise<void> {
+  #take(events: number, bytes: number): void {
     const { workspace, context, isKnown } = this.#session;
     if (isKnown) {
       const taker = { workspace, caller: context.caller };
-      await this.#service.quotas.take('bytesPerSecond', bytes, taker);
-      await this.#service.quotas.take('eventsPerSecond', Math.max(events, 1), taker);
+      const amounts = { bytesPerSecond: bytes, eventsPerSecond: Math.max(events, 1) };
+      this.#service.quotas.take(amounts, taker);
     }
   }
 

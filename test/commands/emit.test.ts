@@ -94,7 +94,7 @@ describe('Emitting', () => {
       assert.deepEqual(await recorded(), range(0, 120));
     });
 
-    it('goes in after those of earlier calls, also while the first is being prepared for', async () => {
+    it('goes in after those of earlier calls, also while its workspace is made ready', async () => {
       for (const ticks of range(0, 40)) {
         workspace = `w-${randomUUID()}`;
         await workspaces.put(workspace, {}, CONTEXT);

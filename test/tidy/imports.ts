@@ -64,7 +64,6 @@ const CLIENTS: Record<string, RegExp> = {
   '@elastic/elasticsearch': /\/store\.elastic(\.\w+)*\.ts$/,
   ws: /^src\/transport\/(upgrade|firstframe|framesocket|ws)\.ts$/,
   jose: /^src\/transport\/tokens\.ts$/,
-  'rate-limiter-flexible': /^src\/commands\/quotas\.ts$/,
   'openapi-backend': /^src\/transport\/openapi\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   pino: /^src\/logger\.ts$/,
