@@ -8,8 +8,8 @@ export interface Call {
   readonly workspace: string;
   /** Aborted when the node stops and streams have to end. */
   readonly draining: AbortSignal;
-  /** Aborted when the client has gone, or has its answer. */
-  readonly left: AbortSignal;
+  /** Aborted when the client has gone, or has its answer; made where it is asked for. */
+  readonly left: () => AbortSignal;
   /** The query parameters, valid and of their types. */
   readonly query: Record<string, unknown>;
   /** Validates the body against the operation. */

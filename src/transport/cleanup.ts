@@ -12,7 +12,8 @@ import { itemError } from './respond.js';
  * long, and the total as the last. Without that it did not come to its end.
  */
 export async function cleanUp(ctx: KoaContext, call: Call): Promise<void> {
-  const { service, context, query, left, draining } = call;
+  const { service, context, query, draining } = call;
+  const left = call.left();
   assertSuperadmin(context.caller);
   const { workspace, dryRun = false } = query as { workspace?: string; dryRun?: boolean };
   if (workspace !== undefined && !isDeleted(workspace, call)) {

@@ -63,7 +63,7 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
     workspace,
     filter,
     from: startOf(query, ctx.get('Last-Event-ID'), accepted),
-    left: call.left,
+    left: call.left(),
     ...(pace !== undefined && { pace }),
   };
   if (accepted === JSON_TYPE) {
@@ -87,8 +87,10 @@ export async function readEvents(ctx: KoaContext, call: Call): Promise<void> {
 }
 
 /** What lasts as long as its client likes is one of so many. */
-function takeConnection({ service, workspace, context, left }: Call): void {
+function takeConnection(call: Call): void {
+  const { service, workspace, context } = call;
   const leave = service.quotas.enter('connections', { workspace, caller: context.caller });
+  const left = call.left();
   if (left.aborted) {
     leave();
   } else {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import Router from '@koa/router';
 import type { Context as KoaContext } from 'koa';
 import type { Context } from '../commands/context.js';
@@ -93,16 +94,13 @@ export function routes(service: Service, draining: AbortSignal, listener: Listen
       if (workspace !== '' && permission !== 'emit') {
         service.quotas.take({ searchesPerSecond: 1 }, { workspace, caller });
       }
-      const left = new AbortController();
-      ctx.res.once('close', () => {
-        left.abort();
-      });
+      let left: AbortSignal | undefined;
       await handler(ctx, {
         service,
         context: state.context,
         workspace,
         draining,
-        left: left.signal,
+        left: () => (left ??= whenClosed(ctx.res)),
         query: described.query,
         check: (body) => {
           checkBody(operationId, body);
@@ -115,6 +113,22 @@ export function routes(service: Service, draining: AbortSignal, listener: Listen
     }
   }
   return router;
+}
+
+/** Made once, as it costs more than all else of an answer that is over. */
+const CLIENT_LEFT = new DOMException('The client has left, or has its answer.', 'AbortError');
+
+function whenClosed(response: ServerResponse): AbortSignal {
+  const closing = new AbortController();
+  const abort = (): void => {
+    closing.abort(CLIENT_LEFT);
+  };
+  if (response.closed) {
+    abort();
+  } else {
+    response.once('close', abort);
+  }
+  return closing.signal;
 }
 
 /**

@@ -32,7 +32,7 @@ export async function searchEvents(ctx: KoaContext, call: Call): Promise<void> {
   const { service, workspace, context, left } = call;
   const { filter } = asked;
   const aggregation = parseAggregation(asked);
-  const request = { workspace, filter, aggregation, left, ...waitOf(asked, call) };
+  const request = { workspace, filter, aggregation, left: left(), ...waitOf(asked, call) };
   const { lag, ...table } = await aggregate(request, context.caller, service);
   tellLag(ctx, lag);
   ctx.body = table;
@@ -44,7 +44,7 @@ export async function searchAll(ctx: KoaContext, call: Call): Promise<void> {
   const { service, context, left } = call;
   if (isAggregation(asked)) {
     const { filter } = asked;
-    const request = { filter, aggregation: parseAggregation(asked), left };
+    const request = { filter, aggregation: parseAggregation(asked), left: left() };
     ctx.body = await aggregateAcross(request, context.caller, service);
     return;
   }
@@ -56,7 +56,7 @@ export async function searchAll(ctx: KoaContext, call: Call): Promise<void> {
 export async function getUsage(ctx: KoaContext, call: Call): Promise<void> {
   const { service, workspace, context, left } = call;
   const asked = call.query as UsageRequest & ReadQuery;
-  const request = { workspace, ...usage(asked), left, ...waitOf(asked, call) };
+  const request = { workspace, ...usage(asked), left: left(), ...waitOf(asked, call) };
   const { lag, ...table } = await aggregate(request, context.caller, service);
   tellLag(ctx, lag);
   ctx.body = table;
@@ -64,7 +64,7 @@ export async function getUsage(ctx: KoaContext, call: Call): Promise<void> {
 
 export async function getUsageOfAll(ctx: KoaContext, call: Call): Promise<void> {
   const { service, context, left } = call;
-  const request = { ...usage(call.query), left };
+  const request = { ...usage(call.query), left: left() };
   ctx.body = await aggregateAcross(request, context.caller, service);
 }
 
@@ -143,7 +143,7 @@ function pageRequest(
   return {
     filter,
     limit,
-    left,
+    left: left(),
     ...(sort !== undefined && { sort }),
     ...(order !== undefined && { order }),
     ...(next !== undefined && { next }),
