@@ -4,6 +4,7 @@ import { ServiceError } from '../errors.js';
 import type { Incarnation, Position, Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
+import { once } from '../once.js';
 import { pause } from '../pause.js';
 import type { EventStore } from '../projections/store.js';
 import { Fanout } from './fanout.js';
@@ -47,6 +48,7 @@ export class Tail {
   readonly #stopping = new AbortController();
   readonly #failed = new Set<(error: ServiceError) => void>();
   readonly #waiting = new Set<() => void>();
+  readonly #reading = new Map<Position, Promise<Stretch>>();
   readonly #idleTimer: NodeJS.Timeout;
   #head: Position;
   #failure: ServiceError | undefined;
@@ -75,13 +77,17 @@ export class Tail {
 
   /**
    * What comes after a position that is behind the head: from the ring, else the log, else, where
-   * the log has forgotten it, the history.
+   * the log has forgotten it, the history. One read serves all who ask for it while it is under
+   * way: those who replay the same from the same place do so together.
    */
   async after(position: Position): Promise<Stretch> {
     const recent = this.#ring.after(position);
-    if (recent) {
-      return stretch(recent, position);
-    }
+    return recent
+      ? stretch(recent, position)
+      : once(this.#reading, position, () => this.#read(position));
+  }
+
+  async #read(position: Position): Promise<Stretch> {
     const { log, store, historyOf } = this.#sources;
     const { readBytes } = this.#config;
     const { records, first } = await log.read(this.workspace, position, readBytes);

@@ -108,6 +108,17 @@ describe('A tail', () => {
     assert.ok((await tail.after(BEFORE_FIRST)).records.length <= 11);
   });
 
+  it('reads once for all who stand at the same position at about the same time', async () => {
+    await append(0, 40);
+    const tail = await start({}, { ...CONFIG, ringBytesMax: 0 });
+    const from = [BEFORE_FIRST, 12 as Position];
+    const stretches = await Promise.all([...from, ...from, ...from].map((at) => tail.after(at)));
+    assert.equal(reads, from.length);
+    assert.equal(stretches[0]!.records[3]!.event, stretches[2]!.records[3]!.event);
+    await tail.after(BEFORE_FIRST);
+    assert.equal(reads, from.length + 1);
+  });
+
   describe('where the log has forgotten', () => {
     it('goes on with what the history has', async () => {
       await append(0, 40);
