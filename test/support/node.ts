@@ -75,7 +75,7 @@ export interface NodeProcess {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 /** What `npm start` gives to Node before the script. */
 const { scripts } = createRequire(import.meta.url)('../../../package.json') as {
