@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { RequestId } from './frames.js';
 import { refusedHeld } from './respond.js';
 
@@ -9,10 +10,14 @@ export interface Arrived {
   id?: RequestId | undefined;
 }
 
+/** So long frames of one connection are looked at, until it is the turn of others. */
+const TURN_MS = 1;
+
 /**
  * The frames of a WebSocket, looked at one after the other. A read of the socket brings up to a
- * thousand small ones, and to refuse them all at once would keep everybody else waiting: so those
- * behind one that was refused for a quota wait as if they had not been read.
+ * thousand small ones, and a turn of the event loop some dozens of reads: to look at them all at
+ * once would keep everybody else waiting. So it goes on in turns, and those behind one that was
+ * refused for a quota wait for a while; meanwhile nothing is read.
  */
 export class Arrivals {
   readonly #admit: (frame: Arrived) => Promise<void>;
@@ -20,6 +25,7 @@ export class Arrivals {
   /** No more than one read brings, for nothing is read while some wait. */
   readonly #waiting: Arrived[] = [];
   #isAdmitting = false;
+  #isOthersTurn = false;
   #held: Promise<void> | undefined;
   #isClosed = false;
 
@@ -32,9 +38,9 @@ export class Arrivals {
     this.#changed = changed;
   }
 
-  /** Whether a quota was used up a moment ago: nothing is to be read. */
-  get isHeld(): boolean {
-    return this.#held !== undefined;
+  /** Whether nothing is to be read for now. */
+  get isFull(): boolean {
+    return this.#isOthersTurn || this.#held !== undefined;
   }
 
   add(frame: Arrived): void {
@@ -63,6 +69,7 @@ export class Arrivals {
 
   async #admitAll(): Promise<void> {
     this.#isAdmitting = true;
+    let began = performance.now();
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       await this.#admit(next);
       if (this.#held) {
@@ -70,8 +77,19 @@ export class Arrivals {
         if (this.#isClosed) {
           this.#waiting.length = 0;
         }
+      } else if (performance.now() - began > TURN_MS) {
+        await this.#letOthers();
+        began = performance.now();
       }
     }
     this.#isAdmitting = false;
+  }
+
+  async #letOthers(): Promise<void> {
+    this.#isOthersTurn = true;
+    this.#changed();
+    await turn();
+    this.#isOthersTurn = false;
+    this.#changed();
   }
 }

@@ -245,7 +245,7 @@ export class Connection {
       }
     } else if (
       this.#authenticating ||
-      this.#arrivals.isHeld ||
+      this.#arrivals.isFull ||
       this.#inflightBytes > this.#service.config.inflightBytesMax
     ) {
       this.#ws.pause();
