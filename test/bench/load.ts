@@ -1,15 +1,18 @@
+import { random } from '../support/random.js';
 import { ageMs, now, percentile, RawSocket } from './frames.js';
 
 /**
  * The load on one server, in a process of its own: subscribers that only look at the clock, and one
- * emitter. `rate` events a second are sent whatever comes back (open loop); without a rate, as many
- * as keep `WINDOW` of them under way.
+ * emitter. `rate` events a second are sent whatever comes back (open loop), evenly, or at random as
+ * they come from many who know nothing of each other; without a rate, as many as keep `WINDOW` of
+ * them under way.
  */
 interface Load {
   readonly url: string;
   readonly kind: 'service' | 'broadcast' | 'durable';
   readonly subscribers: number;
   readonly rate?: number;
+  readonly isRandom?: boolean;
   readonly seconds: number;
   /** A token, where the server asks for one. */
   readonly credential?: string;
@@ -116,7 +119,10 @@ async function run(): Promise<void> {
     }
   });
   await during(PAUSE_SECONDS, () => undefined);
-  const { rate } = load;
+  const { rate, isRandom = false } = load;
+  // The same times in every run.
+  const draw = random(1);
+  const gap = (): number => (isRandom ? -Math.log(1 - draw()) : 1);
   let due = 0;
   const before = received;
   measuring = true;
@@ -125,7 +131,7 @@ async function run(): Promise<void> {
       fill(WINDOW);
       return;
     }
-    for (; due < elapsed * rate; due++) {
+    for (; due < elapsed * rate; due += gap()) {
       send(emitter);
     }
   });
