@@ -44,7 +44,17 @@ describe('where groups are slow to rebalance', function () {
     await divided(2);
     const [one, two] = nodes;
     steady = await Steady.start(one!.url, two!.url, WORKSPACES, EVENTS_PER_SECOND);
-    await passing(MEASURED_MS);
+    // The very first searches wait for indices to be made, and for servers that are still cold.
+    await until(
+      'it runs warm',
+      async () => {
+        steady.take();
+        await passing(MEASURED_MS);
+        const { search } = steady.take();
+        return search > 0 && search < SEARCH_MS_MAX / 2;
+      },
+      60_000,
+    );
   });
   after(async () => {
     await steady.stop();
