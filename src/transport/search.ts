@@ -2,7 +2,11 @@ import type { Context as KoaContext } from 'koa';
 import { ServiceError } from '../errors.js';
 import { SUPERADMIN_CALLER, SYSTEM_WORKSPACE } from '../policy.js';
 import { aggregate, aggregateAcross } from '../queries/aggregate.js';
-import { parseAggregation, type AggregateBody } from '../queries/aggregate.parse.js';
+import {
+  parseAggregation,
+  type AggregateBody,
+  type Aggregation,
+} from '../queries/aggregate.parse.js';
 import { chosen, parseFields } from '../queries/fields.js';
 import { parseFilter, type Filter } from '../queries/filter.js';
 import { jsonChosen } from '../queries/rows.lines.js';
@@ -29,13 +33,8 @@ export async function searchEvents(ctx: KoaContext, call: Call): Promise<void> {
     ctx.body = await searchPage(ctx, call, asked);
     return;
   }
-  const { service, workspace, context, left } = call;
   const { filter } = asked;
-  const aggregation = parseAggregation(asked);
-  const request = { workspace, filter, aggregation, left: left(), ...waitOf(asked, call) };
-  const { lag, ...table } = await aggregate(request, context.caller, service);
-  tellLag(ctx, lag);
-  ctx.body = table;
+  await answerTable(ctx, call, { filter, aggregation: parseAggregation(asked) }, asked);
 }
 
 /** Across workspaces, where no cursor could tell what was not yet searchable. */
@@ -54,9 +53,18 @@ export async function searchAll(ctx: KoaContext, call: Call): Promise<void> {
 }
 
 export async function getUsage(ctx: KoaContext, call: Call): Promise<void> {
-  const { service, workspace, context, left } = call;
   const asked = call.query as UsageRequest & ReadQuery;
-  const request = { workspace, ...usage(asked), left: left(), ...waitOf(asked, call) };
+  await answerTable(ctx, call, usage(asked), asked);
+}
+
+async function answerTable(
+  ctx: KoaContext,
+  call: Call,
+  of: { filter: Filter; aggregation: Aggregation },
+  asked: Pick<ReadQuery, 'waitFor' | 'wait'>,
+): Promise<void> {
+  const { service, workspace, context, left } = call;
+  const request = { workspace, ...of, left: left(), ...waitOf(asked, call) };
   const { lag, ...table } = await aggregate(request, context.caller, service);
   tellLag(ctx, lag);
   ctx.body = table;
