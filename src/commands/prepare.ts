@@ -1,4 +1,5 @@
 import { BEFORE_FIRST, type Position } from '../event.js';
+import { once } from '../once.js';
 import type { Context } from './context.js';
 import type { RecentIds } from './idempotency.js';
 import type { EventLog } from './log.js';
@@ -16,6 +17,7 @@ export class Preparation {
   readonly #log: EventLog;
   readonly #workspaces: Workspaces;
   readonly #recent: RecentIds;
+  readonly #warming = new Map<Workspace, Promise<void>>();
   /** By workspace, what the last of the calls that wait for it awaits. */
   readonly #last = new Map<string, Promise<Workspace>>();
 
@@ -58,10 +60,7 @@ export class Preparation {
     let workspace = this.#workspaces.get(id);
     do {
       const cold = workspace ?? (await this.#workspaces.obtain(id, context));
-      cold.warming ??= this.#warm(cold).finally(() => {
-        cold.warming = undefined;
-      });
-      await cold.warming;
+      await once(this.#warming, cold, () => this.#warm(cold));
       await before?.catch(() => undefined);
       // Meanwhile it may have been deleted, and even made again.
       workspace = this.#workspaces.get(id);

@@ -28,7 +28,6 @@ export class Workspace {
   config: WorkspaceConfig;
   /** Whether the node remembers the ids of the latest events, for idempotency. */
   warm = false;
-  warming: Promise<void> | undefined;
   #acceptedAt = 0;
 
   constructor(id: string, epoch: string, createdAt: string, config: WorkspaceConfig) {
