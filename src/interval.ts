@@ -1,4 +1,5 @@
 import { DateTime } from 'luxon';
+import { lowest } from './bisect.js';
 
 /** A day, week (from Monday), month, quarter or year of a time zone, or a length in UTC. */
 export type Interval =
@@ -98,15 +99,6 @@ class KnownIntervals {
 
   /** The last one that begins at a time or before; -1 where there is none. */
   #placeOf(time: number): number {
-    let [low, high] = [0, this.#starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#starts[middle]! <= time) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low - 1;
+    return lowest(this.#starts.length, (place) => this.#starts[place]! > time) - 1;
   }
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import { lowest } from '../bisect.js';
 import { Recorded, type Position } from '../event.js';
 import { pack, unpack, type Slab } from '../slab.js';
 import { moving, serve } from '../thread.js';
@@ -135,18 +136,10 @@ function seek(workspace: string, epoch: string, time: number): number | undefine
 function countBefore(key: number, time: number): number {
   const [run] = selectRuns.all(key, key + 1);
   const records = run ? recordsOf(run) : [];
-  let begin = 0;
-  let end = records.length;
-  while (begin < end) {
-    const middle = Math.floor((begin + end) / 2);
-    const { event } = new Recorded(middle as Position, records[middle]!);
-    if (Date.parse(event.createdAt) < time) {
-      begin = middle + 1;
-    } else {
-      end = middle;
-    }
-  }
-  return begin;
+  return lowest(records.length, (index) => {
+    const { event } = new Recorded(index as Position, records[index]!);
+    return Date.parse(event.createdAt) >= time;
+  });
 }
 
 /** Extends a span by some of the runs before it, until it has so many bytes. */

@@ -1,3 +1,4 @@
+import { lowest } from '../bisect.js';
 import type { Batch } from '../commands/log.js';
 import { Recorded, type Position } from '../event.js';
 
@@ -124,19 +125,4 @@ class Chunk {
   #begin(index: number): number {
     return index === 0 ? 0 : this.#ends[index - 1]!;
   }
-}
-
-/** The lowest index that has a property which all behind it have as well; `count` if none has. */
-function lowest(count: number, has: (index: number) => boolean): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (has(middle)) {
-      high = middle;
-    } else {
-      low = middle + 1;
-    }
-  }
-  return low;
 }
