@@ -1,6 +1,6 @@
 /** How the events of incarnations are read: a walk through the matches of a query. */
-import { setImmediate as turn } from 'node:timers/promises';
 import { nameOf, Recorded, type Incarnation, type JsonObject, type Position } from '../event.js';
+import { Slices } from '../slices.js';
 import type { Cluster } from './store.elastic.client.js';
 import { ask } from './store.elastic.search.js';
 import type { QueryTime } from './store.elastic.time.js';
@@ -8,9 +8,6 @@ import type { Hit, SearchQuery, SortKey } from './store.js';
 
 /** In one answer; with `smallBytesMax`, that is 8 MiB at most. */
 export const hitsMax = 500;
-
-/** Others have their turn after so much work on events. */
-const sliceMs = 1;
 
 /** Which events, in which order. */
 export interface Course extends Pick<SearchQuery, 'of' | 'sort' | 'order' | 'last' | 'signal'> {
@@ -62,7 +59,7 @@ async function* readAll(
   { of, time, signal }: Course,
 ): AsyncGenerator<Hit, boolean> {
   const incarnations = new Map(of.map((each) => [nameOf(each), each]));
-  let end = performance.now() + sliceMs;
+  const slices = new Slices();
   for (const found of page) {
     const own = incarnations.get(found._source.of)!;
     let text = found._source.bytes;
@@ -75,9 +72,8 @@ async function* readAll(
     if (text !== undefined) {
       yield { of: own, record: new Recorded(keyOf(found).position, Buffer.from(text)) };
     }
-    if (performance.now() > end) {
-      await turn();
-      end = performance.now() + sliceMs;
+    if (slices.isOver) {
+      await slices.next();
     }
   }
   return true;

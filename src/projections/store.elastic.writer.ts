@@ -1,6 +1,6 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { ServiceError } from '../errors.js';
 import { nameOf, type Incarnation, type Recorded } from '../event.js';
+import { Slices } from '../slices.js';
 import { Turns } from '../turns.js';
 import type { BulkQueue } from './store.elastic.bulk.js';
 import type { Checkpoints } from './store.elastic.checkpoints.js';
@@ -16,9 +16,6 @@ import type { Outcome } from './store.js';
  * mostly remembers by itself; what comes later is another event.
  */
 const retryMsMax = 3 * 24 * 60 * 60 * 1_000;
-
-/** Others have their turn after so much work on documents. */
-const sliceMs = 1;
 
 type Refused = Exclude<Outcome, string>;
 
@@ -187,16 +184,15 @@ async function documentsOf(
   columns: ReadonlyMap<string, number>,
 ): Promise<(Document | Refused)[]> {
   const documents: (Document | Refused)[] = [];
-  let end = performance.now() + sliceMs;
+  const slices = new Slices();
   for (const record of records) {
     try {
       documents.push(documentOf(of, record, columns));
     } catch (error) {
       documents.push({ refused: (error as Error).message });
     }
-    if (performance.now() > end) {
-      await turn();
-      end = performance.now() + sliceMs;
+    if (slices.isOver) {
+      await slices.next();
     }
   }
   return documents;

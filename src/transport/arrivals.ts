@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { Slices } from '../slices.js';
 import type { RequestId } from './frames.js';
 import { refusedHeld } from './respond.js';
 
@@ -9,9 +9,6 @@ export interface Arrived {
   /** What its answer goes by, once it is known. */
   id?: RequestId | undefined;
 }
-
-/** So long frames of one connection are looked at, until it is the turn of others. */
-const TURN_MS = 1;
 
 /**
  * The frames of a WebSocket, looked at one after the other. A read of the socket brings up to a
@@ -69,7 +66,7 @@ export class Arrivals {
 
   async #admitAll(): Promise<void> {
     this.#isAdmitting = true;
-    let began = performance.now();
+    const slices = new Slices();
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       await this.#admit(next);
       if (this.#held) {
@@ -77,18 +74,17 @@ export class Arrivals {
         if (this.#isClosed) {
           this.#waiting.length = 0;
         }
-      } else if (performance.now() - began > TURN_MS) {
-        await this.#letOthers();
-        began = performance.now();
+      } else if (slices.isOver) {
+        await this.#letOthers(slices);
       }
     }
     this.#isAdmitting = false;
   }
 
-  async #letOthers(): Promise<void> {
+  async #letOthers(slices: Slices): Promise<void> {
     this.#isOthersTurn = true;
     this.#changed();
-    await turn();
+    await slices.next();
     this.#isOthersTurn = false;
     this.#changed();
   }
