@@ -23,3 +23,9 @@ export async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
 }
+
+/** Lets so much time pass. */
+export async function moment(ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  await until('its time has come', () => performance.now() >= end, ms + 10_000);
+}

@@ -1,7 +1,7 @@
 import { kill, start, type Name } from '../stack/servers.js';
 import { readLog, type Logged } from '../support/log.js';
 import { random, seed } from '../support/random.js';
-import { until } from '../until.js';
+import { moment } from '../until.js';
 import { Cluster } from './cluster.js';
 import { WORKSPACE, type Target } from './producer.js';
 import { assertDelivered, assertHistorized, assertKept, assertOrdered } from './promises.js';
@@ -49,25 +49,20 @@ for (const [name, choose] of Object.entries(VICTIMS)) {
     let cluster: Cluster;
     let log: Logged[];
 
-    const moment = (msMax: number): Promise<boolean> => {
-      const end = performance.now() + draw() * msMax;
-      return until('its time has come', () => performance.now() >= end);
-    };
-
     before(async () => {
       cluster = await Cluster.start(draw);
       cluster.produce();
       let living = new AbortController();
       const measured: Promise<void>[] = [];
       for (let killed = 0; killed < KILLS; killed++) {
-        await moment(LIFE_MS_MAX);
+        await moment(draw() * LIFE_MS_MAX);
         cluster.hurries = true;
-        await moment(HURRY_MS_MAX);
+        await moment(draw() * HURRY_MS_MAX);
         living.abort();
         const victim = choose(cluster, draw);
         await victim.kill();
         cluster.hurries = false;
-        await moment(DOWN_MS_MAX);
+        await moment(draw() * DOWN_MS_MAX);
         living = new AbortController();
         const starting = victim.start();
         measured.push(recovery.measure(cluster, starting, victim.target, living.signal));

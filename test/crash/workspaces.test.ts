@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { emit, eventsUrl, request, type Reply } from '../support/client.js';
 import { readLog, searchAll } from '../support/log.js';
 import { random, seed } from '../support/random.js';
-import { until } from '../until.js';
+import { moment, until } from '../until.js';
 import { CrashingNode } from './node.js';
 
 const KILLS = 5;
@@ -58,8 +58,7 @@ describe('a node that is killed while workspaces come and go', () => {
     await Promise.all(names.map((name) => doIt(`${name}-rehearsed`)));
     const took = performance.now() - began;
     const answers = names.map((name) => doIt(name).catch(() => undefined));
-    const end = performance.now() + draw() * took;
-    await until('its time has come', () => performance.now() >= end);
+    await moment(draw() * took);
     await node.kill();
     await node.start();
     return Promise.all(answers);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import { cached, fetchJars } from './jars.js';
-import { asProperties, LOG_WARNINGS, type Server } from './server.js';
+import { asProperties, LOG_WARNINGS, type Place, type Server } from './server.js';
 
 export const KAFKA_VERSION = '4.3.1';
 
@@ -13,53 +13,63 @@ const ARTIFACTS = [
   `org.apache.kafka:kafka-tools:${KAFKA_VERSION}`,
   'org.apache.logging.log4j:log4j-slf4j-impl:2.25.2',
 ];
-/** As Kafka wants it: 22 characters of base64url. Every instance is alone, so one will do. */
+/** As Kafka wants it: 22 characters of base64url. Instances that are alone do not see each other. */
 const CLUSTER_ID = 'workspace-events-tests';
 /** For the topics that a test makes without saying so: the largest event with its envelope. */
 const MESSAGE_BYTES_MAX = 96 * 1024 * 1024;
 
-/** One broker, its own controller, without ZooKeeper (KRaft). */
-export const kafka: Server = {
-  name: 'Kafka',
-  port: 19_092,
-  variable: 'KAFKA_BROKERS',
-  install: (signal) =>
-    cached(`kafka-${KAFKA_VERSION}`, (folder) => fetchJars(folder, ARTIFACTS, signal)),
-  configure: async ({ java, installed, folder, port, innerPort }) => {
-    const properties = join(folder, 'server.properties');
-    await writeFile(properties, asProperties(settingsFor(folder, port, innerPort)));
-    const args = [LOG_WARNINGS, '-cp', join(installed, '*')];
-    await promisify(execFile)(java, [
-      ...args,
-      ...['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties],
-    ]);
-    return ['-Xmx1g', ...args, 'kafka.Kafka', properties];
-  },
-  address: (port) => `127.0.0.1:${port}`,
-  answers: async (address) => {
-    const admin = new Kafka({
-      brokers: [address],
-      logLevel: logLevel.NOTHING,
-      connectionTimeout: 1000,
-      requestTimeout: 5000,
-      retry: { retries: 0 },
-    }).admin();
-    try {
-      await admin.connect();
-      return (await admin.describeCluster()).brokers.length > 0;
-    } catch {
-      return false;
-    } finally {
-      await admin.disconnect();
-    }
-  },
-};
+type Settings = Readonly<Record<string, string | number>>;
 
-function settingsFor(
-  folder: string,
-  port: number,
-  controllerPort: number,
-): Record<string, string | number> {
+/** One broker, its own controller, without ZooKeeper (KRaft). */
+export const kafka: Server = kafkaWith(() => ({}));
+
+/**
+ * A broker that differs from the others.
+ *
+ * @param own Its settings, by the place that it is given.
+ * @param formatArgs Of the tool that prepares its storage, which takes users, for one.
+ */
+export function kafkaWith(
+  own: (place: Place) => Settings,
+  formatArgs: readonly string[] = [],
+): Server {
+  return {
+    name: 'Kafka',
+    port: 19_092,
+    variable: 'KAFKA_BROKERS',
+    install: (signal) =>
+      cached(`kafka-${KAFKA_VERSION}`, (folder) => fetchJars(folder, ARTIFACTS, signal)),
+    configure: async (place) => {
+      const { java, installed, folder } = place;
+      const properties = join(folder, 'server.properties');
+      await writeFile(properties, asProperties({ ...settingsFor(place), ...own(place) }));
+      const args = [LOG_WARNINGS, '-cp', join(installed, '*')];
+      const format = ['format', '-t', CLUSTER_ID, '-c', properties, ...formatArgs];
+      await promisify(execFile)(java, [...args, 'kafka.tools.StorageTool', ...format]);
+      return ['-Xmx1g', ...args, 'kafka.Kafka', properties];
+    },
+    address: (port) => `127.0.0.1:${port}`,
+    answers: async (address) => {
+      const admin = new Kafka({
+        brokers: [address],
+        logLevel: logLevel.NOTHING,
+        connectionTimeout: 1000,
+        requestTimeout: 5000,
+        retry: { retries: 0 },
+      }).admin();
+      try {
+        await admin.connect();
+        return (await admin.describeCluster()).brokers.length > 0;
+      } catch {
+        return false;
+      } finally {
+        await admin.disconnect();
+      }
+    },
+  };
+}
+
+function settingsFor({ folder, port, innerPort: controllerPort }: Place): Settings {
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,

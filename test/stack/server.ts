@@ -73,19 +73,13 @@ export async function writeLaunch(folder: string, launch: Launch): Promise<void>
  * Starts a server and waits until it answers. It is no part of this process’s group, so that Ctrl-C
  * ends the tests first, and outlives it, so that a test can start what another one kills.
  *
- * @param args Added to its command line.
  * @throws Error with the end of its log, when it ends instead.
  */
-export async function launch(
-  server: Server,
-  folder: string,
-  args: readonly string[] = [],
-  signal?: AbortSignal,
-): Promise<void> {
-  const { java, args: own, address } = await readLaunch(folder);
+export async function launch(server: Server, folder: string, signal?: AbortSignal): Promise<void> {
+  const { java, args, address } = await readLaunch(folder);
   signal?.throwIfAborted();
   const log = await open(join(folder, 'log'), 'a');
-  const child = spawn(java, [...own, ...args], {
+  const child = spawn(java, args, {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   });

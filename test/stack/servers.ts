@@ -26,11 +26,9 @@ export async function kill(name: Name): Promise<void> {
 /**
  * Starts a server again after {@link kill}, on its data and at its address, and waits until it
  * answers.
- *
- * @param args More arguments of its command line, such as `--override name=value` for Kafka.
  */
-export async function start(name: Name, args: readonly string[] = []): Promise<void> {
-  await launch(SERVERS[name], folderOf(name), args);
+export async function start(name: Name): Promise<void> {
+  await launch(SERVERS[name], folderOf(name));
 }
 
 function folderOf(name: Name): string {

@@ -75,25 +75,31 @@ export async function withStack<T>(
   }
 }
 
-/**
- * Starts a server that only the caller uses, on a free port and in a temporary folder.
- *
- * @param args More of its command line, such as `--override name=value` for Kafka.
- */
-export async function startAlone(
-  server: Server,
-  args: readonly string[],
-): Promise<{ address: string; stop: () => Promise<void> }> {
+/** A server that only its caller uses. */
+export interface Alone {
+  readonly address: string;
+  /** Ends it at once, as a crash does, and waits until nothing answers. Its data stays. */
+  kill(): Promise<void>;
+  /** Starts it again, on its data and at its address, and waits until it answers. */
+  start(): Promise<void>;
+  /** Ends it, and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server that only the caller uses, on a free port and in a temporary folder. */
+export async function startAlone(server: Server): Promise<Alone> {
   const java = join(findJdk(), 'bin', 'java');
   const home = await temporaryFolder();
   const folder = join(home.path, 'server');
+  const end = (): Promise<void> => kill(server, folder);
   const stop = async (): Promise<void> => {
-    await kill(server, folder);
+    await end();
     await home.remove();
   };
   try {
     const place = { java, folder, port: await freePort() };
-    return { address: await startFirst(server, place, new AbortController().signal, args), stop };
+    const address = await startFirst(server, place, new AbortController().signal);
+    return { address, kill: end, start: () => launch(server, folder), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -104,7 +110,6 @@ async function startFirst(
   server: Server,
   { java, folder, port }: { java: string; folder: string; port: number },
   signal: AbortSignal,
-  moreArgs: readonly string[] = [],
 ): Promise<string> {
   const began = Date.now();
   const progress = (what: string): void => {
@@ -119,12 +124,12 @@ async function startFirst(
   const args = await server.configure({ java, installed, folder, port, innerPort });
   const address = server.address(port);
   await writeLaunch(folder, { java, args, address });
-  await launch(server, folder, moreArgs, signal);
+  await launch(server, folder, signal);
   progress(`answers at ${address}`);
   return address;
 }
 
-async function freePort(wanted?: number): Promise<number> {
+export async function freePort(wanted?: number): Promise<number> {
   const port = wanted ?? PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
   const isFree = await new Promise<boolean>((resolve) => {
     const probe = createServer();
