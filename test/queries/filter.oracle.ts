@@ -26,11 +26,23 @@ export function oracle(filter: Json, event: Event, position: number): boolean {
 
 type Scalar = string | number | boolean;
 
+/** Of each event that was looked at: thousands of filters look at the same ones. */
+const known = new WeakMap<Event, Map<string, Json[]>>();
+
 /** Every value at a field, objects as well. */
 export function valuesAt(field: string, event: Event, position: number): Json[] {
-  return flatten('', { ...(event as unknown as JsonObject), position })
-    .filter(([path]) => path === field)
-    .map(([, value]) => value);
+  if (field === 'position') {
+    return [position];
+  }
+  let values = known.get(event);
+  if (!values) {
+    values = new Map();
+    for (const [path, value] of flatten('', event as unknown as Json)) {
+      values.set(path, [...(values.get(path) ?? []), value]);
+    }
+    known.set(event, values);
+  }
+  return values.get(field) ?? [];
 }
 
 /** Every value with its path; nothing for null. */
