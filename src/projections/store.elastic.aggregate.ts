@@ -19,7 +19,7 @@ import type { Aggregate, AggregateQuery, Grouping } from './store.js';
  */
 const valuesMax = [Infinity, Infinity, 31, spreadMin] as const;
 
-type Matches = Omit<Search, 'body' | 'read'>;
+type Matches = Omit<Search, 'body'>;
 
 export class Aggregations {
   readonly #cluster: Cluster;
@@ -85,7 +85,6 @@ export class Aggregations {
         ...matches,
         query: { bool: { filter: [matches.query, wide] } },
         body: { size: 1, _source: false, track_total_hits: false, terminate_after: 1 },
-        read: ['hits.hits._id'],
       },
     );
     if (!answer) {
@@ -107,9 +106,11 @@ export class Aggregations {
       hits: hitsMax,
       time,
     });
-    for await (const { record } of found) {
-      if (matches(record)) {
-        aggregation.add(record);
+    for await (const run of found) {
+      for (const { record } of run) {
+        if (matches(record)) {
+          aggregation.add(record);
+        }
       }
     }
     return aggregation.result();

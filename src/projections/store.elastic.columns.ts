@@ -216,7 +216,6 @@ export class ColumnLists {
       query,
       positions: {},
       body: { size: 1, _source: ['of', 'columns'], track_total_hits: false, terminate_after: 1 },
-      read: ['hits.hits._source'],
       time: new QueryTime(findMsMax),
     });
     if (!answer) {

@@ -15,7 +15,7 @@ const NONE = '-'.repeat(groupTextMax + 1);
 export interface Reckoned extends Pick<AggregateQuery, 'groupBy'> {
   readonly reckonings: readonly Reckoning[];
   /** What it is about. */
-  readonly matches: Omit<Search, 'body' | 'read'>;
+  readonly matches: Omit<Search, 'body'>;
 }
 
 /** @throws ServiceError `query-too-costly` past `groupsMax` groups, `unavailable` out of time. */
@@ -32,7 +32,6 @@ export async function reckon(
   const answer = await ask<Answer>(cluster, index, {
     ...matches,
     body: { size: 0, track_total_hits: groupBy.length === 0, aggs },
-    read: ['hits.total.value', 'aggregations'],
   }).catch((error: unknown) => {
     throw refusal(error as Error);
   });

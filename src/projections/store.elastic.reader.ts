@@ -25,16 +25,25 @@ export interface Course extends Pick<SearchQuery, 'of' | 'sort' | 'order' | 'las
 export interface Found {
   readonly _index: string;
   readonly _id: string;
-  readonly _source: { readonly of: string; readonly bytes?: string };
+  readonly _source: {
+    /** Where events of several incarnations are asked for. */
+    readonly of?: string;
+    readonly bytes?: string;
+  };
   readonly sort: readonly [position: Position] | readonly [time: number, of: string, Position];
 }
 
 /**
- * The matches of a course, as many as are taken.
+ * The matches of a course, as many as are taken: in runs, for to hand over each by itself would
+ * cost more than to read it.
  *
  * @throws ServiceError `unavailable` when they are not found in time.
  */
-export async function* walk(cluster: Cluster, index: string, course: Course): AsyncGenerator<Hit> {
+export async function* walk(
+  cluster: Cluster,
+  index: string,
+  course: Course,
+): AsyncGenerator<readonly Hit[]> {
   const hits = Math.min(course.hits, hitsMax);
   for (let { after } = course; ;) {
     const page = await pageOf(cluster, index, { ...course, after, hits });
@@ -57,25 +66,31 @@ async function* readAll(
   cluster: Cluster,
   page: readonly Found[],
   { of, time, signal }: Course,
-): AsyncGenerator<Hit, boolean> {
+): AsyncGenerator<readonly Hit[], boolean> {
+  const [only] = of;
   const incarnations = new Map(of.map((each) => [nameOf(each), each]));
   const slices = new Slices();
+  let run: Hit[] = [];
   for (const found of page) {
-    const own = incarnations.get(found._source.of)!;
+    const own = of.length === 1 ? only! : incarnations.get(found._source.of!)!;
     let text = found._source.bytes;
+    if (slices.isOver) {
+      await slices.next();
+    }
     if (text === undefined) {
+      // Large ones are read for those alone who have not had enough before.
+      yield run;
+      run = [];
       if (time.msLeft === 0) {
         return false;
       }
       text = await largeOf(cluster, own, found, signal);
     }
     if (text !== undefined) {
-      yield { of: own, record: new Recorded(keyOf(found).position, Buffer.from(text)) };
-    }
-    if (slices.isOver) {
-      await slices.next();
+      run.push({ of: own, record: new Recorded(keyOf(found).position, Buffer.from(text)) });
     }
   }
+  yield run;
   return true;
 }
 
@@ -104,10 +119,9 @@ export async function pageOf(
           : [{ position: direction }],
         ...(byTime && after && { search_after: [after.time, after.of, after.position] }),
         size: hits,
-        _source: ['of', 'bytes'],
+        _source: of.length === 1 ? ['bytes'] : ['of', 'bytes'],
         track_total_hits: false,
       },
-      read: ['hits.hits._index', 'hits.hits._id', 'hits.hits.sort', 'hits.hits._source'],
       time,
       ...(signal && { signal }),
     },
@@ -116,9 +130,9 @@ export async function pageOf(
 }
 
 /** Where a match is in the order of its course. */
-export function keyOf({ sort, _source }: Found): SortKey {
+export function keyOf({ sort }: Found): SortKey {
   return sort.length === 1
-    ? { time: 0, of: _source.of, position: sort[0] }
+    ? { time: 0, of: '', position: sort[0] }
     : { time: sort[0], of: sort[1], position: sort[2] };
 }
 

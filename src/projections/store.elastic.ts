@@ -103,15 +103,17 @@ class ElasticStore implements EventStore {
       // What is full is an answer, though nobody knows whether there is more behind it.
       isEnough: () => (more = hits.length === limit),
     });
-    for await (const hit of found) {
-      if (matches && !matches(hit.record)) {
-        continue;
+    for await (const run of found) {
+      for (const hit of run) {
+        if (matches && !matches(hit.record)) {
+          continue;
+        }
+        if (hits.length === limit || bytes >= pageBytesMax) {
+          return { hits, more: true };
+        }
+        hits.push(hit);
+        bytes += hit.record.bytes.byteLength;
       }
-      if (hits.length === limit || bytes >= pageBytesMax) {
-        return { hits, more: true };
-      }
-      hits.push(hit);
-      bytes += hit.record.bytes.byteLength;
     }
     return { hits, more };
   }
@@ -139,13 +141,15 @@ class ElasticStore implements EventStore {
       hits: Math.ceil(limitBytes / eventBytesLikely),
       time: new QueryTime(this.#searchMsMax),
     });
-    for await (const { record } of found) {
-      bytesLeft -= record.bytes.byteLength;
-      if (bytesLeft >= 0 || records.length === 0) {
-        records.push(record);
-      }
-      if (bytesLeft <= 0) {
-        break;
+    for await (const run of found) {
+      for (const { record } of run) {
+        bytesLeft -= record.bytes.byteLength;
+        if (bytesLeft >= 0 || records.length === 0) {
+          records.push(record);
+        }
+        if (bytesLeft <= 0) {
+          return records;
+        }
       }
     }
     return records;

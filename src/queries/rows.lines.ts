@@ -3,9 +3,9 @@ import { formatCursor } from './cursor.js';
 import { chosen } from './fields.js';
 import type { RowFormat } from './rows.js';
 
-/** `{"position":…,"fields":…}`: what was chosen of one event. */
-export function jsonChosen(epoch: string, record: Recorded, fields: JsonObject): string {
-  return JSON.stringify({ position: formatCursor(epoch, record.position), fields });
+/** What was chosen of one event, as it is told. */
+export function chosenRow(epoch: string, record: Recorded, fields: JsonObject): JsonObject {
+  return { position: formatCursor(epoch, record.position), fields };
 }
 
 /** One of these a line. */
@@ -15,5 +15,7 @@ export function chosenLines(
   records: readonly Recorded[],
 ): string {
   const choose = chosen(fields);
-  return records.map((record) => `${jsonChosen(epoch, record, choose(record))}\n`).join('');
+  return records
+    .map((record) => `${JSON.stringify(chosenRow(epoch, record, choose(record)))}\n`)
+    .join('');
 }

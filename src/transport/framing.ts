@@ -1,6 +1,7 @@
 import type { Recorded } from '../event.js';
 import { formatCursor } from '../queries/cursor.js';
 import type { Framing } from '../queries/fanout.js';
+import type { Positioned } from '../queries/search.js';
 
 /** RFC 6455, 5.2: FIN and the opcode of a text frame. */
 const TEXT_FRAME = 0x81;
@@ -63,33 +64,20 @@ export function jsonLines(epoch: string, records: readonly Recorded[]): Buffer {
 }
 
 /** A JSON object with the events in the field `events` and what else there is to say. */
-export function jsonPage(
-  epoch: string,
-  records: readonly Recorded[],
-  rest: Record<string, unknown>,
-): Buffer {
-  const events = records.map((record) => jsonPositioned(epoch, record));
-  return jsonObject({ events, rest });
-}
-
-/** A JSON object with a list of what is serialised already, and what else there is to say. */
-export function jsonObject({
-  events,
-  rest,
-}: {
-  events: readonly Uint8Array[];
-  rest: Record<string, unknown>;
-}): Buffer {
-  const tail = JSON.stringify(rest).slice(1);
-  const separated = events.flatMap((event, index) => (index > 0 ? [COMMA, event] : [event]));
+export function jsonPage(events: readonly Positioned[], rest: Record<string, unknown>): Buffer {
+  const more = JSON.stringify(rest).slice(1);
+  const records = events.map(({ record }) => record);
+  const page = concat(records, (record, index) => [
+    (index === 0 ? PAGE_HEAD : ',') + positionedHead(events[index]!.epoch, record),
+    '}',
+  ]);
   return Buffer.concat([
-    Buffer.from('{"events":['),
-    ...separated,
-    Buffer.from(tail === '}' ? ']}' : `],${tail}`),
+    events.length === 0 ? Buffer.from(PAGE_HEAD) : page,
+    Buffer.from(more === '}' ? ']}' : `],${more}`),
   ]);
 }
 
-const COMMA = Buffer.from(',');
+const PAGE_HEAD = '{"events":[';
 
 /** `{"position":…,"event":…}` of one event. */
 export function jsonPositioned(epoch: string, record: Recorded): Buffer {
@@ -105,12 +93,21 @@ function concat(
   records: readonly Recorded[],
   around: (record: Recorded, index: number) => readonly [head: string, tail: string],
 ): Buffer {
-  const parts: Uint8Array[] = [];
-  for (const [index, record] of records.entries()) {
-    const [head, tail] = around(record, index);
-    parts.push(Buffer.from(head, 'latin1'), record.bytes, Buffer.from(tail, 'latin1'));
+  const arounds = records.map(around);
+  const total = records.reduce((sum, { bytes }, index) => {
+    const [head, tail] = arounds[index]!;
+    return sum + head.length + bytes.length + tail.length;
+  }, 0);
+  const all = Buffer.allocUnsafe(total);
+  let at = 0;
+  for (const [index, { bytes }] of records.entries()) {
+    const [head, tail] = arounds[index]!;
+    at += all.write(head, at, 'latin1');
+    all.set(bytes, at);
+    at += bytes.length;
+    at += all.write(tail, at, 'latin1');
   }
-  return Buffer.concat(parts);
+  return all;
 }
 
 function headerLength(length: number): number {

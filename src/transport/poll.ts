@@ -79,7 +79,8 @@ class Collector implements Subscriber {
     const last = this.#records.at(-1);
     const position = this.#full && last ? last.position : served;
     delivered.poll += this.#records.length;
-    return jsonPage(this.#epoch, this.#records, {
+    const events = this.#records.map((record) => ({ epoch: this.#epoch, record }));
+    return jsonPage(events, {
       cursor: formatCursor(this.#epoch, position),
       caughtUp: this.#caughtUp && !this.#full,
       recovered: this.#lost === undefined,

@@ -9,13 +9,13 @@ import {
 } from '../queries/aggregate.parse.js';
 import { chosen, parseFields } from '../queries/fields.js';
 import { parseFilter, type Filter } from '../queries/filter.js';
-import { jsonChosen } from '../queries/rows.lines.js';
+import { chosenRow } from '../queries/rows.lines.js';
 import { search, searchAcross, type Found, type PageRequest } from '../queries/search.js';
 import { usage, type UsageRequest } from '../queries/usage.js';
 import type { Wait } from '../queries/watermark.js';
 import { jsonBody } from './body.js';
 import type { Call } from './call.js';
-import { jsonObject, jsonPositioned } from './framing.js';
+import { jsonPage } from './framing.js';
 import { bounded, JSON_TYPE, type ReadQuery } from './parameters.js';
 import { tellLag } from './respond.js';
 
@@ -103,7 +103,7 @@ export async function searchPage(
   ctx: KoaContext,
   call: Call,
   asked: ReadQuery & { readonly filter: Filter },
-): Promise<Buffer> {
+): Promise<Buffer | string> {
   const { service, workspace, context } = call;
   const request = { ...pageRequest(asked, call), workspace, ...waitOf(asked, call) };
   const { cursor, lag, ...found } = await search(request, context.caller, service);
@@ -164,14 +164,11 @@ function page(
   { events, ...rest }: Found,
   fields: readonly string[] | undefined,
   cursor: { cursor?: string },
-): Buffer {
-  const choose = fields === undefined ? undefined : chosen(parseFields(fields, 'fields'));
-  return jsonObject({
-    events: events.map(({ epoch, record }) =>
-      choose
-        ? Buffer.from(jsonChosen(epoch, record, choose(record)))
-        : jsonPositioned(epoch, record),
-    ),
-    rest: { ...rest, ...cursor },
-  });
+): Buffer | string {
+  if (fields === undefined) {
+    return jsonPage(events, { ...rest, ...cursor });
+  }
+  const choose = chosen(parseFields(fields, 'fields'));
+  const rows = events.map(({ epoch, record }) => chosenRow(epoch, record, choose(record)));
+  return JSON.stringify({ events: rows, ...rest, ...cursor });
 }

@@ -33,7 +33,7 @@ const DEFAULTS = Object.fromEntries(
   Object.values(QUOTAS).map(({ env, default: bound }) => [env, String(bound)]),
 );
 
-type Attack = (url: string) => Promise<Beside<string>>;
+type Attack = (url: string) => Promise<Pick<Beside<string>, 'end'>>;
 
 const slow: Attack = async (url) => {
   const credential = await as('editor', FLOODED, 'slow');

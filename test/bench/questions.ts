@@ -8,11 +8,12 @@ import { address, deepKeyset, load, WORKSPACE } from './analysis.load.js';
 import { DEEP_PAGE, DEEP_PAGE_EVENTS, queries, type Query } from './analysis.queries.js';
 import { percentile } from './frames.js';
 import { post } from './http.js';
-import { median, ms, row } from './run.js';
+import { beside, median, ms, row } from './run.js';
 
 /**
  * What the service adds to the queries of analysts: each of them asked of a node, and the same of
- * Elasticsearch itself by who knows the layout of its indices, in turns.
+ * Elasticsearch itself by who knows the layout of its indices, directly and through a proxy that
+ * does nothing, in turns.
  */
 const EVENTS = 200_000;
 const TIMES = 200;
@@ -27,6 +28,7 @@ export async function questions(
   settings: Readonly<Record<string, string>>,
 ): Promise<void> {
   const prefix = `bench-${randomUUID().slice(0, 8)}`;
+  const proxy = await beside('proxy', elasticsearch);
   const folder = await temporaryFolder();
   const node = await spawnNode({
     ...settings,
@@ -37,18 +39,26 @@ export async function questions(
     await load(node.url, EVENTS);
     const { body } = await request(`${node.url}/v2/workspaces/${WORKSPACE}`);
     const of = nameOf({ id: WORKSPACE, epoch: body.epoch as string, generation: 0 });
-    const bareUrl = `${elasticsearch}/${prefix}/_search?routing=${WORKSPACE}`;
+    const bare =
+      (at: string, next: () => Query): (() => Promise<unknown>) =>
+      () =>
+        post(`${at}/${prefix}/_search?routing=${WORKSPACE}`, JSON.stringify(bareQuery(next(), of)));
     const ratios: number[] = [];
+    const hops: number[] = [];
     for (const [name, { next }] of Object.entries(queries(EVENTS, await deepKeyset(node.url)))) {
-      const [ours, bare] = await medians(
+      const [ours, theirs, passed] = await medians(
         () => post(address(node.url, 'search'), JSON.stringify(next())),
-        () => post(bareUrl, JSON.stringify(bareQuery(next(), of))),
+        bare(elasticsearch, next),
+        bare(proxy.told, next),
       );
-      ratios.push(ours! / bare!);
-      row(`${name}, p50`, ms(ours!), ms(bare!), (ours! / bare!).toFixed(2));
+      ratios.push(ours! / theirs!);
+      hops.push(passed! / theirs!);
+      row(`${name}, p50`, ms(ours!), ms(theirs!), (ours! / theirs!).toFixed(2));
     }
     row('the ten queries, in the median', '', '', median(ratios).toFixed(2));
+    row('the same through a proxy that does nothing', '', '', median(hops).toFixed(2));
   } finally {
+    await proxy.end();
     await node.end();
     await folder.remove();
   }

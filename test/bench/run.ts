@@ -37,6 +37,8 @@ export async function measure<T>(
 
 /** A script that works beside something else. */
 export interface Beside<T> {
+  /** The first line that it has printed. */
+  readonly told: string;
   /** Ends it and gives the JSON that it prints. */
   end(): Promise<T>;
 }
@@ -57,8 +59,9 @@ export async function beside<T>(name: string, argument: unknown): Promise<Beside
     }
     return value;
   };
-  await next();
+  const told = await next();
   return {
+    told,
     end: async () => {
       child.stdin.end();
       return JSON.parse(await next()) as T;

@@ -13,7 +13,7 @@ const ARTIFACTS = [
   `org.apache.kafka:kafka-tools:${KAFKA_VERSION}`,
   'org.apache.logging.log4j:log4j-slf4j-impl:2.25.2',
 ];
-/** As Kafka wants it: 22 characters of base64url. Instances that are alone do not see each other. */
+/** As Kafka wants it: 22 characters of base64url. Those that are alone do not see each other. */
 const CLUSTER_ID = 'workspace-events-tests';
 /** For the topics that a test makes without saying so: the largest event with its envelope. */
 const MESSAGE_BYTES_MAX = 96 * 1024 * 1024;

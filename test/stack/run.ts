@@ -5,7 +5,7 @@ import { withStack, type Stack } from './stack.js';
 
 /**
  * What Java is told for servers that are started again and again: with the quick compiler alone
- * Elasticsearch answers after 6 s instead of 14 on two processors. Benchmarks have the thorough one.
+ * Elasticsearch answers after 6 s instead of 14 on two processors. Benchmarks have the other one.
  */
 const QUICK_START = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
 

@@ -86,8 +86,9 @@ describe('What goes over the wire', () => {
   });
 
   it('is a page of JSON, however many events and whatever else there is to say', () => {
+    const positioned = records(1, 2).map((record) => ({ epoch: EPOCH, record }));
     const page = (count: number, rest: Record<string, unknown>): unknown =>
-      JSON.parse(jsonPage(EPOCH, records(1, 2).slice(0, count), rest).toString());
+      JSON.parse(jsonPage(positioned.slice(0, count), rest).toString());
     const events = records(1, 2).map((record) => {
       return JSON.parse(jsonPositioned(EPOCH, record).toString()) as unknown;
     });
