@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { request, eventsUrl, Socket, type Reply } from '../support/client.js';
 import { clientOps, paths } from '../support/described.js';
-import { identified } from '../support/identity.js';
-import { startNode, type TestNode } from '../support/node.js';
+import { IDENTITY } from '../support/identity.js';
+import { spawnNode, temporaryFolder, type NodeProcess } from '../support/node.js';
 import { until } from '../until.js';
 import {
   CONFIG,
@@ -83,17 +83,22 @@ const FRAMES: Record<string, (credential: string) => Record<string, unknown>> = 
 };
 
 describe('Who may do what', function () {
-  // A heap snapshot of all tests takes its time.
-  this.timeout(180_000);
+  this.timeout(60_000);
 
-  let node: TestNode;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  // In a process of its own: a heap snapshot of all tests takes a minute.
+  let node: NodeProcess;
   let callers: ReadonlyMap<string, string | undefined>;
 
   before(async () => {
-    node = await startNode(identified());
+    folder = await temporaryFolder();
+    node = await spawnNode({ DATA_DIR: folder.path, ...IDENTITY });
     callers = await credentials(node.url);
   });
-  after(() => node.stop());
+  after(async () => {
+    await node.end();
+    await folder.remove();
+  });
 
   it('is written down for every operation and every frame, and for no other', () => {
     const ids = operations.map(({ operation }) => operation.operationId);
