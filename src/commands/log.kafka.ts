@@ -187,14 +187,18 @@ class KafkaLog implements EventLog {
 
   /** As `fetchOnce`, from the nearest offset in the log. */
   async #fetch(topic: Topic, offset: number, maxBytes: number): Promise<Found> {
-    try {
-      return await fetchOnce(this.#cluster, topic, offset, maxBytes);
-    } catch (error) {
-      if (refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') {
-        throw error;
+    for (let from = offset; ;) {
+      try {
+        return await fetchOnce(this.#cluster, topic, from, maxBytes);
+      } catch (error) {
+        const isOutside = refusalOf(error) === 'OFFSET_OUT_OF_RANGE';
+        const nearest = isOutside ? await this.#nearest(topic, from) : from;
+        if (nearest === from) {
+          throw error;
+        }
+        // Retention may pass this one as well before it is asked for.
+        from = nearest;
       }
-      const nearest = await this.#nearest(topic, offset);
-      return fetchOnce(this.#cluster, topic, nearest, maxBytes);
     }
   }
 

@@ -103,6 +103,28 @@ describe('the Kafka log, beyond what every log promises', () => {
     assert.deepEqual([value!.first, numbersOf([...value!.records])], [15, range(15, 20)]);
   });
 
+  it('is read from its start while retention passes one reader after the other', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const count = 200;
+    await log.append('w', numbered(0, count));
+    let isForgetting = true;
+    const forgetting = (async () => {
+      for (const before of range(1, count)) {
+        await trimLog(log, 'w', before);
+      }
+      isForgetting = false;
+    })();
+    const read = async (): Promise<void> => {
+      while (isForgetting) {
+        const { records } = await log.read('w', BEFORE_FIRST, MIB);
+        const numbers = numbersOf(records);
+        assert.deepEqual(numbers, range(numbers[0]!, count));
+      }
+    };
+    await Promise.all([forgetting, read(), read(), read()]);
+  });
+
   it('waits for a position that the log has not come to', async () => {
     const log = await open({ topicPrefix });
     await log.create('w', {});
