@@ -78,7 +78,7 @@ export class Aggregations {
       return false;
     }
     const wide = { range: { spread: { gt: most } } };
-    const answer = await ask<{ readonly hits?: { readonly hits: readonly unknown[] } }>(
+    const answer = await ask<{ readonly hits: { readonly hits: readonly unknown[] } }>(
       this.#cluster,
       this.#index,
       {
@@ -90,7 +90,7 @@ export class Aggregations {
     if (!answer) {
       throw matches.time.tookTooLong();
     }
-    return (answer.hits?.hits ?? []).length > 0;
+    return answer.hits.hits.length > 0;
   }
 
   /** What Elasticsearch cannot work out is worked out here, if there is time enough. */

@@ -57,8 +57,7 @@ export class Cluster {
       requestTimeout: requestMsMax,
       // The network to one's own store is faster than gzip.
       compression: false,
-      // What it answers is read by field and merged into nothing; the search for `__proto__` costs
-      // as much as the parsing.
+      // What it answers is read by field and merged into nothing, so no `__proto__` is looked for.
       disablePrototypePoisoningProtection: true,
     });
   }

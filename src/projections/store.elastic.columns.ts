@@ -206,7 +206,7 @@ export class ColumnLists {
       return undefined;
     }
     const answer = await ask<{
-      readonly hits?: {
+      readonly hits: {
         readonly hits: readonly {
           readonly _source: { readonly of: string; readonly columns: Record<string, number> };
         }[];
@@ -221,7 +221,7 @@ export class ColumnLists {
     if (!answer) {
       throw new ServiceError('unavailable', 'Elasticsearch did not find in time what has numbers.');
     }
-    const found = answer.hits?.hits[0]?._source;
+    const found = answer.hits.hits[0]?._source;
     return (
       found && {
         of: of.find((each) => nameOf(each) === found.of)!,

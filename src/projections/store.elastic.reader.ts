@@ -67,20 +67,22 @@ async function* readAll(
   page: readonly Found[],
   { of, time, signal }: Course,
 ): AsyncGenerator<readonly Hit[], boolean> {
-  const [only] = of;
+  const [only] = of.length === 1 ? of : [];
   const incarnations = new Map(of.map((each) => [nameOf(each), each]));
   const slices = new Slices();
   let run: Hit[] = [];
   for (const found of page) {
-    const own = of.length === 1 ? only! : incarnations.get(found._source.of!)!;
+    const own = only ?? incarnations.get(found._source.of!)!;
     let text = found._source.bytes;
+    if (slices.isOver || text === undefined) {
+      // Who has had enough by now is spared the rest.
+      yield run;
+      run = [];
+    }
     if (slices.isOver) {
       await slices.next();
     }
     if (text === undefined) {
-      // Large ones are read for those alone who have not had enough before.
-      yield run;
-      run = [];
       if (time.msLeft === 0) {
         return false;
       }
@@ -102,31 +104,27 @@ export async function pageOf(
 ): Promise<readonly Found[] | undefined> {
   const byTime = sort === 'time';
   const direction = order === 'newest' ? 'desc' : 'asc';
-  const answer = await ask<{ readonly hits?: { readonly hits: readonly Found[] } }>(
-    cluster,
-    index,
-    {
-      of,
-      query,
-      positions: {
-        ...(last !== Infinity && { lte: last }),
-        ...(!byTime && after && { [order === 'newest' ? 'lt' : 'gt']: after.position }),
-      },
-      body: {
-        // The newest come in the order of the index itself: it stops looking when the page is full.
-        sort: byTime
-          ? [{ time: { order: direction, missing: 0 } }, { of: direction }, { position: direction }]
-          : [{ position: direction }],
-        ...(byTime && after && { search_after: [after.time, after.of, after.position] }),
-        size: hits,
-        _source: of.length === 1 ? ['bytes'] : ['of', 'bytes'],
-        track_total_hits: false,
-      },
-      time,
-      ...(signal && { signal }),
+  const answer = await ask<{ readonly hits: { readonly hits: readonly Found[] } }>(cluster, index, {
+    of,
+    query,
+    positions: {
+      ...(last !== Infinity && { lte: last }),
+      ...(!byTime && after && { [order === 'newest' ? 'lt' : 'gt']: after.position }),
     },
-  );
-  return answer && (answer.hits?.hits ?? []);
+    body: {
+      // The newest come in the order of the index itself: it stops looking when the page is full.
+      sort: byTime
+        ? [{ time: { order: direction, missing: 0 } }, { of: direction }, { position: direction }]
+        : [{ position: direction }],
+      ...(byTime && after && { search_after: [after.time, after.of, after.position] }),
+      size: hits,
+      _source: of.length === 1 ? ['bytes'] : ['of', 'bytes'],
+      track_total_hits: false,
+    },
+    time,
+    ...(signal && { signal }),
+  });
+  return answer?.hits.hits;
 }
 
 /** Where a match is in the order of its course. */

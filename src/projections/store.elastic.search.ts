@@ -62,8 +62,8 @@ export async function ask<T>(
         ignore_unavailable: 'true',
         // Refused below: here, too little time and too much to do would be told by one status.
         allow_partial_search_results: 'true',
-        // No filter_path: it makes Elasticsearch look at each field of the answer, which took it a
-        // tenth of its time for a page, and leaves out next to nothing.
+        // No filter_path: it makes Elasticsearch look at each field of the answer, which took it up
+        // to a tenth of its time for a page, and leaves out next to nothing.
       },
       body: {
         query: {

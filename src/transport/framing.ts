@@ -68,16 +68,13 @@ export function jsonPage(events: readonly Positioned[], rest: Record<string, unk
   const more = JSON.stringify(rest).slice(1);
   const records = events.map(({ record }) => record);
   const page = concat(records, (record, index) => [
-    (index === 0 ? PAGE_HEAD : ',') + positionedHead(events[index]!.epoch, record),
+    (index === 0 ? '' : ',') + positionedHead(events[index]!.epoch, record),
     '}',
   ]);
-  return Buffer.concat([
-    events.length === 0 ? Buffer.from(PAGE_HEAD) : page,
-    Buffer.from(more === '}' ? ']}' : `],${more}`),
-  ]);
+  return Buffer.concat([PAGE_HEAD, page, Buffer.from(more === '}' ? ']}' : `],${more}`)]);
 }
 
-const PAGE_HEAD = '{"events":[';
+const PAGE_HEAD = Buffer.from('{"events":[');
 
 /** `{"position":…,"event":…}` of one event. */
 export function jsonPositioned(epoch: string, record: Recorded): Buffer {

@@ -10,7 +10,7 @@ import { constants, setPriority } from 'node:os';
 export function attack(tell: () => unknown): void {
   setPriority(constants.priority.PRIORITY_LOW);
   // Linux lets a process of low priority have its turn to the end, some milliseconds of it; one
-  // that is to idle makes way at once.
+  // that is to idle makes way at once. Where there is no `chrt`, the low priority has to do.
   spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(process.pid)]);
   process.stdin.resume().once('end', () => {
     process.stdout.write(`${JSON.stringify(tell())}\n`, () => process.exit());

@@ -72,8 +72,11 @@ describe('two nodes under load, while the broker that leads the log is killed', 
     process.stdout.write(`    ${told}; ${refused} calls were told to come again\n`);
   });
   after(async () => {
-    await cluster.dispose();
-    await Promise.all(brokers.map((broker) => broker.stop()));
+    try {
+      await cluster.dispose();
+    } finally {
+      await Promise.all(brokers.map((broker) => broker.stop()));
+    }
   });
 
   it('has every event that was acknowledged, at its position and in order', () => {

@@ -20,16 +20,16 @@ export async function startBrokers(): Promise<readonly Alone[]> {
   }
   const voters = ports.map((port, index) => `${index + 1}@127.0.0.1:${port}`).join(',');
   const starts = await Promise.allSettled(
-    ports.map((controllerPort, index) => {
-      const settings = {
-        ...INTERNAL_TOPICS,
-        'node.id': index + 1,
-        'controller.quorum.voters': voters,
-      };
-      const listeners = (port: number): string =>
-        `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
-      return startAlone(kafkaWith(({ port }) => ({ ...settings, listeners: listeners(port) })));
-    }),
+    ports.map((controllerPort, index) =>
+      startAlone(
+        kafkaWith(({ port }) => ({
+          ...INTERNAL_TOPICS,
+          'node.id': index + 1,
+          'controller.quorum.voters': voters,
+          listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+        })),
+      ),
+    ),
   );
   const started = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const failed = starts.find((start) => start.status === 'rejected');
