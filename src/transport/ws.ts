@@ -73,6 +73,7 @@ export class Connection {
       },
     );
     ws.on('message', (data, isBinary) => {
+      this.#alive = true;
       this.#arrivals.add({ bytes: data as Buffer, isBinary });
     });
     ws.on('pong', () => {
@@ -270,6 +271,10 @@ export class Connection {
 
   /** A peer that has vanished without closing answers no ping. */
   #beat(): void {
+    if (this.#ws.isPaused && !this.#out.isFull) {
+      // It is not the client that is slow: its answer waits to be read.
+      return;
+    }
     if (!this.#alive) {
       this.#ws.terminate();
       return;

@@ -20,7 +20,7 @@ describe('A flood', () => {
   const sockets: (Socket | TcpSocket)[] = [];
 
   before(async () => {
-    node = await startNode({ ...identified(), waitingSocketsMax: WAITING_MAX });
+    node = await startNode({ ...identified(), waitingSocketsMax: WAITING_MAX, heartbeatSeconds: 1 });
     await configure(node.url, 'others');
     await configure(node.url, 'flooded', { quotas: { caller: { eventsPerSecond: QUOTA } } });
   });
@@ -104,6 +104,12 @@ describe('A flood', () => {
       .map(({ op }) => op);
     const second = [...Array<string>(QUOTA).fill('emitted'), 'error'];
     assert.deepEqual(ops, [...second, ...second]);
+  });
+
+  it('by a WebSocket does not make it one that has vanished, as its pongs wait as well', async () => {
+    const flooder = await connect('flooded', 'user who goes on');
+    flood(flooder, 4 * (QUOTA + 1));
+    await until('all are answered', () => answers(flooder).length === 4 * (QUOTA + 1));
   });
 
   it('has the flooder served again later, and locks nobody out meanwhile', async () => {
