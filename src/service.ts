@@ -3,6 +3,7 @@ import { Emitter } from './commands/emit.js';
 import type { EventLog } from './commands/log.js';
 import { Rebuilds } from './commands/rebuild.js';
 import { QuotaKeeper } from './commands/quotas.js';
+import { Refusals } from './commands/refusals.js';
 import { ErrorReporter } from './commands/report.js';
 import { Keyring } from './commands/keyring.js';
 import { Keys } from './commands/keys.js';
@@ -28,6 +29,7 @@ export interface Service {
   readonly keys: Keys;
   readonly emitter: Emitter;
   readonly quotas: QuotaKeeper;
+  readonly refusals: Refusals;
   readonly subscriptions: Subscriptions;
   readonly heavyQueries: HeavyQueries;
   readonly rowWriter: RowWriter;
@@ -81,6 +83,7 @@ export async function openService(
     keys: new Keys(keyring, workspaces),
     emitter: new Emitter(log, workspaces, config),
     quotas,
+    refusals: new Refusals(),
     subscriptions,
     heavyQueries: new HeavyQueries(config.heavyQueriesMax),
     rowWriter,

@@ -150,7 +150,7 @@ export class QuotaKeeper {
     const ofWorkspace = bound('workspace', workspace);
     return caller.superadmin
       ? [ofWorkspace]
-      : [bound('caller', `${workspace} ${nameOf(caller)}`), ofWorkspace];
+      : [bound('caller', nameOf({ workspace, caller })), ofWorkspace];
   }
 
   #ownOf(workspace: string): QuotasJson {
@@ -158,9 +158,12 @@ export class QuotaKeeper {
   }
 }
 
-/** Keys count by themselves, whoever made them; users with all their tokens together. */
-function nameOf({ key, userId = '' }: Caller): string {
-  return key ? `key ${key.id}` : `user ${userId}`;
+/**
+ * What a caller is counted under: keys by themselves, whoever made them; users with all their
+ * tokens together.
+ */
+export function nameOf({ workspace, caller: { key, userId = '' } }: Taker): string {
+  return key ? `${workspace} key ${key.id}` : `${workspace} user ${userId}`;
 }
 
 function exceeded({ name, scope, max, waitMs }: Refusal, workspace: string): ServiceError {

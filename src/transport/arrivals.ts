@@ -1,6 +1,5 @@
 import { Slices } from '../slices.js';
 import type { RequestId } from './frames.js';
-import { refusedHeld } from './respond.js';
 
 /** A frame as it came. */
 export interface Arrived {
@@ -48,15 +47,13 @@ export class Arrivals {
     this.#changed();
   }
 
-  /** Whoever goes on sending what is refused is looked at no more often than this. */
-  hold(): void {
-    if (!this.#held) {
-      this.#held = refusedHeld().then(() => {
-        this.#held = undefined;
-        this.#changed();
-      });
+  /** One was refused: those behind it are looked at no sooner than this resolves. */
+  hold(until: Promise<void>): void {
+    this.#held = until.then(() => {
+      this.#held = undefined;
       this.#changed();
-    }
+    });
+    this.#changed();
   }
 
   /** Nobody waits any longer for what was held back. */

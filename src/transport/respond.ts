@@ -1,10 +1,8 @@
-import { randomInt } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Context as KoaContext } from 'koa';
 import { CATALOGUE, MissingCredential, type ServiceError } from '../errors.js';
 import type { EmitResult } from '../commands/emit.js';
-import { pause } from '../pause.js';
 import { formatCursor } from '../queries/cursor.js';
 
 /** An error as RFC 9457 wants it; `type` names its section in docs/errors.md. */
@@ -50,18 +48,6 @@ export function itemError({
     ...(errors && { errors }),
     ...(retryAfterSeconds !== undefined && { retryAfter: retryAfterSeconds }),
   };
-}
-
-const REFUSED_HELD_MS_MIN = 1000;
-const REFUSED_HELD_MS_MAX = 2000;
-
-/**
- * Whoever has used up a quota and does not heed `Retry-After` would cost as much by being refused:
- * the answer, or the next look at the socket, is so late. How late is left to chance: connections
- * that are refused together would come back together, and keep everybody else waiting.
- */
-export function refusedHeld(): Promise<void> {
-  return pause(randomInt(REFUSED_HELD_MS_MIN, REFUSED_HELD_MS_MAX));
 }
 
 /** How many events the history is behind the log, in the headers of what was answered from it. */

@@ -15,7 +15,7 @@ import type { Service } from '../service.js';
 import { authenticator, OPERATORS, type Authenticator } from './authenticate.js';
 import { assertTarget, identify, unidentified } from './identify.js';
 import { answerMalformed } from './malformed.js';
-import { LAG_HEADER, problem, problemHeaders, refusedHeld } from './respond.js';
+import { LAG_HEADER, problem, problemHeaders } from './respond.js';
 import { refuseUnrouted, routes, type Listener, type RequestState } from './routes.js';
 import { boundSockets } from './sockets.js';
 import { isAllowed, OfferingRequest, Upgrades } from './upgrade.js';
@@ -30,6 +30,8 @@ export interface Listening {
 
 /** A client that has not sent its headers by then holds a socket for nothing (slow loris). */
 const HEADERS_MS_MAX = 10_000;
+/** How often that is looked at. Many that are late are closed in one go, while all others wait. */
+const HEADERS_CHECKED_MS = 100;
 /** The largest request head: cookies and tokens fit, floods do not. */
 const HEAD_BYTES_MAX = 16 * 1024;
 
@@ -74,6 +76,7 @@ export async function listen(service: Service): Promise<Listening> {
     ...(adminUrl !== undefined && { adminUrl }),
     close: async () => {
       draining.abort();
+      service.refusals.close();
       const ended = Promise.all(servers.map(closed));
       const late = setTimeout(() => {
         servers.forEach((server) => {
@@ -116,7 +119,7 @@ function serverOf(app: Koa, config: Config): Server {
     IncomingMessage: OfferingRequest,
     maxHeaderSize: HEAD_BYTES_MAX,
     headersTimeout: HEADERS_MS_MAX,
-    connectionsCheckingInterval: HEADERS_MS_MAX / 2,
+    connectionsCheckingInterval: HEADERS_CHECKED_MS,
     requestTimeout: 0,
     // Without a Host, the answer is a problem as for any other mistake.
     requireHostHeader: false,
@@ -198,7 +201,8 @@ async function answered(
     await next();
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'quota-exceeded') {
-      await refusedHeld();
+      const { workspace = '', context } = state;
+      await service.refusals.hold({ workspace, caller: context.caller }, ctx.res);
     }
     if (ctx.res.destroyed && (error as Error).name === 'AbortError') {
       // Nobody waits for what was given up.

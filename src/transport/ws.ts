@@ -261,7 +261,8 @@ export class Connection {
     const { correlationId } = context;
     this.#out.send({ op: 'error', id, ...itemError(told), correlationId });
     if (told.code === 'quota-exceeded') {
-      this.#arrivals.hold();
+      const taker = { workspace, caller: context.caller };
+      this.#arrivals.hold(this.#service.refusals.hold(taker, this.#ws));
     }
     if (!isKnown) {
       // One try: whoever has no credential yet has nothing else to say here.
