@@ -34,7 +34,7 @@ export class Gcra {
     return waitMs > ROUNDING_MS ? waitMs : 0;
   }
 
-  /** Takes so much, whether there is room for it or not. */
+  /** Takes so much, whether there is room for it or not, or gives it back where it is negative. */
   take(key: string, perSecond: number, amount: number): void {
     const now = this.#now();
     const from = Math.max(this.#throughAt.get(key) ?? 0, now);

@@ -35,18 +35,21 @@ export class Refusals {
     }
     const name = nameOf(taker);
     const queuedMs = this.#queued.waitMs(name, REFUSALS_PER_SECOND);
-    if (queuedMs < QUEUED_MS_MAX) {
-      this.#queued.take(name, REFUSALS_PER_SECOND, 1);
-    }
+    const turns = queuedMs < QUEUED_MS_MAX ? 1 : 0;
+    this.#queued.take(name, REFUSALS_PER_SECOND, turns);
     return new Promise((resolve) => {
       const release = (): void => {
         clearTimeout(timer);
-        client.off('close', release);
+        client.off('close', leave);
         this.#held.delete(release);
         resolve();
       };
+      const leave = (): void => {
+        this.#queued.take(name, REFUSALS_PER_SECOND, -turns);
+        release();
+      };
       const timer = setTimeout(release, queuedMs + randomInt(HELD_MS_MIN, HELD_MS_MAX));
-      client.once('close', release);
+      client.once('close', leave);
       this.#held.add(release);
     });
   }

@@ -258,8 +258,7 @@ export class Connection {
   #fail(error: unknown, id: RequestId | undefined): void {
     const { context, workspace, isKnown } = this.#session;
     const told = this.#service.reporter.toldAs(error, context, workspace);
-    const { correlationId } = context;
-    this.#out.send({ op: 'error', id, ...itemError(told), correlationId });
+    this.#out.send({ op: 'error', id, ...itemError(told), correlationId: context.correlationId });
     if (told.code === 'quota-exceeded') {
       const taker = { workspace, caller: context.caller };
       this.#arrivals.hold(this.#service.refusals.hold(taker, this.#ws));

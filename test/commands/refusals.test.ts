@@ -37,7 +37,7 @@ describe('Refusals', () => {
   }
 
   async function passes(ms: number): Promise<void> {
-    for (const end = now + ms; now < end; ) {
+    for (const end = now + ms; now < end;) {
       now += 10;
       mock.timers.tick(10);
       await new Promise((resolve) => setImmediate(resolve));
@@ -88,13 +88,16 @@ describe('Refusals', () => {
     assert.equal(told.length, 1);
   });
 
-  it('are over where the client goes, and leave nothing behind', async () => {
+  it('are over where the client goes, and give their turn back', async () => {
     const client = new EventEmitter();
-    hold(3, ALICE, client);
+    hold(300, ALICE, client);
     client.emit('close');
     await passes(10);
-    assert.equal(told.length, 3);
+    assert.equal(told.length, 300);
     assert.equal(client.listenerCount('close'), 0);
+    hold(1);
+    await passes(2000);
+    assert.equal(told.length, 301);
   });
 
   it('are told at once when the node stops', async () => {
