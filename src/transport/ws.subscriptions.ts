@@ -19,6 +19,7 @@ export class SocketSubscriptions {
   /** Without a subscription while it opens. */
   readonly #byName = new Map<string, Subscription | undefined>();
   #next = 1;
+  #isClosed = false;
 
   constructor(service: Service, session: Session, out: FrameSocket) {
     this.#service = service;
@@ -27,6 +28,10 @@ export class SocketSubscriptions {
   }
 
   async subscribe({ id, filter, from = 'now', pace }: SubscribeFrame): Promise<void> {
+    if (this.#isClosed) {
+      // Frames may wait for their turn for longer than their connection is there.
+      return;
+    }
     const { config, quotas, subscriptions, reporter } = this.#service;
     const { workspace, context } = this.#session;
     quotas.take({ searchesPerSecond: 1 }, { workspace, caller: context.caller });
@@ -90,6 +95,7 @@ export class SocketSubscriptions {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const name of [...this.#byName.keys()]) {
       this.#remove(name);
     }

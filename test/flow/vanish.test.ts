@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { emit, eventsUrl, request } from '../support/client.js';
 import { Gate } from '../support/backends.js';
+import { handshake, text } from '../support/frame.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { open, request as raw } from '../support/raw.js';
 import { until } from '../until.js';
+
+/** They come with one read, and are looked at for longer than until their client has gone. */
+const FRAMES = 1_000;
 
 describe('a client that vanishes before its subscription is open', () => {
   let node: TestNode;
@@ -50,4 +54,26 @@ describe('a client that vanishes before its subscription is open', () => {
       assert.equal(tail.fanout.size, 0);
     });
   }
+
+  it('leaves nothing behind: frames of a WebSocket that come to their turn later', async () => {
+    const workspace = 'frames';
+    const first = text({ op: 'unsubscribe', subscription: 'none' });
+    const last = text({ op: 'emit', events: [{ type: 'order.paid', payload: {} }] });
+    const socket = open(node.url);
+    socket.write(
+      Buffer.concat([
+        handshake(`/v2/workspaces/${workspace}/events`),
+        ...Array<Buffer>(FRAMES).fill(first),
+        text({ op: 'subscribe' }),
+        last,
+      ]),
+      () => socket.destroy(),
+    );
+    await until('what it has sent is recorded', async () => {
+      const { body } = await request(eventsUrl(node.url, workspace, { type: 'order.paid' }));
+      return body.events?.length === 1;
+    });
+    const { subscriptions } = node.service;
+    assert.ok(!subscriptions.tails().some((one) => one.workspace === workspace));
+  });
 });
