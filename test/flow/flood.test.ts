@@ -20,7 +20,11 @@ describe('A flood', () => {
   const sockets: (Socket | TcpSocket)[] = [];
 
   before(async () => {
-    node = await startNode({ ...identified(), waitingSocketsMax: WAITING_MAX, heartbeatSeconds: 1 });
+    node = await startNode({
+      ...identified(),
+      waitingSocketsMax: WAITING_MAX,
+      heartbeatSeconds: 1,
+    });
     await configure(node.url, 'others');
     await configure(node.url, 'flooded', { quotas: { caller: { eventsPerSecond: QUOTA } } });
   });
@@ -106,10 +110,11 @@ describe('A flood', () => {
     assert.deepEqual(ops, [...second, ...second]);
   });
 
-  it('by a WebSocket does not make it one that has vanished, as its pongs wait as well', async () => {
+  it('by a WebSocket, whose pongs wait as well, is not taken for vanished', async () => {
     const flooder = await connect('flooded', 'user who goes on');
     flood(flooder, 4 * (QUOTA + 1));
     await until('all are answered', () => answers(flooder).length === 4 * (QUOTA + 1));
+    assert.ok(answers(flooder).some(({ op }) => op === 'error'));
   });
 
   it('has the flooder served again later, and locks nobody out meanwhile', async () => {
