@@ -29,8 +29,8 @@ export class Refusals {
    *
    * @param client The response or the WebSocket, which emits `close`.
    */
-  hold(taker: Taker, client: EventEmitter): Promise<void> {
-    if (this.#isClosed) {
+  hold(taker: Taker, client: EventEmitter & { readonly closed?: boolean }): Promise<void> {
+    if (this.#isClosed || client.closed === true) {
       return Promise.resolve();
     }
     const name = nameOf(taker);

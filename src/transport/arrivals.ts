@@ -49,7 +49,7 @@ export class Arrivals {
 
   /** One was refused: those behind it are looked at no sooner than this resolves. */
   hold(until: Promise<void>): void {
-    this.#held = until.then(() => {
+    this.#held ??= until.then(() => {
       this.#held = undefined;
       this.#changed();
     });

@@ -98,6 +98,9 @@ describe('Refusals', () => {
     hold(1);
     await passes(2000);
     assert.equal(told.length, 301);
+    hold(1, ALICE, Object.assign(new EventEmitter(), { closed: true }));
+    await passes(10);
+    assert.equal(told.length, 302);
   });
 
   it('are told at once when the node stops', async () => {
