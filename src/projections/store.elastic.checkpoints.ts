@@ -109,7 +109,7 @@ export class Checkpoints {
     const stale = this.#stale;
     this.#stale = new Set();
     try {
-      await Promise.all([...stale].map((index) => refresh(this.#cluster, index)));
+      await Promise.all([...stale].map((index) => this.#cluster.refresh(index)));
     } catch (error) {
       stale.forEach((index) => this.#stale.add(index));
       throw error;
@@ -142,16 +142,4 @@ export class Checkpoints {
 /** No name of an incarnation has a number sign. */
 function trimmedId(of: Incarnation): string {
   return `${nameOf(of)}#trimmed`;
-}
-
-/** Makes searchable what was written. An index that is not there has nothing to be found. */
-export async function refresh(cluster: Cluster, index: string): Promise<void> {
-  const { _shards } = await cluster.request<{ _shards?: { readonly failed: number } }>({
-    method: 'POST',
-    path: [index, '_refresh'],
-    expect: [404],
-  });
-  if (_shards && _shards.failed > 0) {
-    throw new ServiceError('unavailable', `${_shards.failed} shards of ${index} do not refresh.`);
-  }
 }

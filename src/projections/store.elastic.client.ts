@@ -99,6 +99,18 @@ export class Cluster {
     await this.request({ method: 'DELETE', path: [index, '_doc', id], expect: [404] });
   }
 
+  /** Makes searchable what was written. An index that is not there has nothing to be found. */
+  async refresh(index: string): Promise<void> {
+    const { _shards } = await this.request<{ _shards?: { readonly failed: number } }>({
+      method: 'POST',
+      path: [index, '_refresh'],
+      expect: [404],
+    });
+    if (_shards && _shards.failed > 0) {
+      throw new ServiceError('unavailable', `${_shards.failed} shards of ${index} do not refresh.`);
+    }
+  }
+
   /**
    * Asks for operations, each spelled as its lines of a bulk: one answer for each, in order. When
    * the request is too large or cannot be had for the moment, that is what became of each of them.

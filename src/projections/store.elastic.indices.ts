@@ -91,21 +91,28 @@ export class Indices {
     if (await this.#isThere(name, mappings._meta.layout)) {
       return;
     }
+    const index = `${name}-000001`;
     const { shards, replicas } = this.#options;
     const { error } = await this.#cluster.request<{ error?: { type: string; reason: string } }>({
       method: 'PUT',
-      path: [`${name}-000001`],
+      path: [index],
       body: {
         settings: { ...settings, number_of_shards: shards, number_of_replicas: replicas },
         mappings,
-        aliases: { [name]: {}, ...(isEvents && { [this.events]: {} }) },
       },
       expect: [400],
     });
-    // Another node may have been faster.
+    // Another node may have been faster, or have died half-way.
     if (error && error.type !== 'resource_already_exists_exception') {
       throw new ServiceError('unavailable', `${name} cannot be made: ${error.reason}`);
     }
+    await this.#isThere(index, mappings._meta.layout);
+    // Readers come by the alias, and an index fails them until its shards have started: of all
+    // months they would get no answer. A refresh waits for that.
+    await this.#cluster.refresh(index);
+    const aliases = isEvents ? [name, this.events] : [name];
+    const actions = [{ add: { index, aliases } }];
+    await this.#cluster.request({ method: 'POST', path: ['_aliases'], body: { actions } });
   }
 
   /** An index of another layout would answer wrongly rather than fail. */

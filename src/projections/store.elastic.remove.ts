@@ -3,7 +3,6 @@ import type { Incarnation } from '../event.js';
 import { pause } from '../pause.js';
 import { EVERYTHING } from '../queries/filter.elastic.js';
 import { settle } from './store.elastic.bulk.js';
-import { refresh } from './store.elastic.checkpoints.js';
 import type { Cluster } from './store.elastic.client.js';
 import { hitsMax, keyOf, pageOf } from './store.elastic.reader.js';
 import { QueryTime } from './store.elastic.time.js';
@@ -24,7 +23,7 @@ export async function* remove(
   of: Incarnation,
   upTo: number,
 ): AsyncGenerator<number> {
-  await refresh(cluster, index);
+  await cluster.refresh(index);
   for (let after: SortKey | undefined; ;) {
     const begun = performance.now();
     const page = await pageOf(cluster, index, {
@@ -62,5 +61,5 @@ export async function* remove(
     }
     await pause(pauseMs);
   }
-  await refresh(cluster, index);
+  await cluster.refresh(index);
 }
