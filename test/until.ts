@@ -1,5 +1,8 @@
 const EVERY_MS = 5;
 
+/** What holds at once as a rule, on a machine that stands still for some seconds now and then. */
+const TIMEOUT_MS = 20_000;
+
 /**
  * Waits until a condition holds and gives what it found; the one place in the tests that sleeps.
  *
@@ -9,7 +12,7 @@ const EVERY_MS = 5;
 export async function until<T>(
   what: string,
   find: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 10_000,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -15,7 +15,7 @@ export function openStore(prefix: string, options: Partial<ElasticOptions> = {})
     prefix,
     shards: 2,
     replicas: 0,
-    searchMsMax: 10_000,
+    searchMsMax: 30_000,
     ...options,
   });
 }

@@ -14,7 +14,7 @@ const sumOf = (field: string) => ({ of: 'sum', field }) as const;
 const termsOf = (field: string) => ({ by: 'terms', field }) as const;
 
 describe('the aggregations of the Elasticsearch store', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let store: EventStore;
   /** Of another node. */
@@ -24,9 +24,6 @@ describe('the aggregations of the Elasticsearch store', function () {
   withTwoStores((...opened) => {
     [store, other] = opened;
   });
-
-  // Makes the indices: of two nodes that do so at once, one may find a shard that still starts.
-  before(() => written(store, incarnation(), [recorded(0)]));
 
   beforeEach(() => {
     of = incarnation();
