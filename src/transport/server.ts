@@ -32,6 +32,11 @@ export interface Listening {
 const HEADERS_MS_MAX = 10_000;
 /** How often that is looked at. Many that are late are closed in one go, while all others wait. */
 const HEADERS_CHECKED_MS = 100;
+/**
+ * How long a connection without a request is kept: longer than the 60 s of usual proxies. One that
+ * were closed here first would fail the request that a proxy sends into it at that moment.
+ */
+const KEEP_ALIVE_MS = 75_000;
 /** The largest request head: cookies and tokens fit, floods do not. */
 const HEAD_BYTES_MAX = 16 * 1024;
 
@@ -121,6 +126,7 @@ function serverOf(app: Koa, config: Config): Server {
     headersTimeout: HEADERS_MS_MAX,
     connectionsCheckingInterval: HEADERS_CHECKED_MS,
     requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     // Without a Host, the answer is a problem as for any other mistake.
     requireHostHeader: false,
   });

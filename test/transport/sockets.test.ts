@@ -57,6 +57,12 @@ describe('Sockets', function () {
     waiting.forEach((socket) => socket.destroy());
   });
 
+  it('are kept without a request for longer than proxies keep theirs', async () => {
+    const { headers } = await request(`${node.url}/sys/healthcheck`);
+    const [, seconds] = /timeout=(\d+)/.exec(headers.get('Keep-Alive')!)!;
+    assert.ok(Number(seconds) > 60, seconds);
+  });
+
   it('on which a request is being answered make room for none', async () => {
     const stream = await Socket.open(node.url, 'w', await known());
     const poll = request(eventsUrl(node.url, 'w', { from: 'now', wait: '2' }), {
