@@ -132,8 +132,8 @@ describe('where groups are slow to rebalance', function () {
     }
   }
 
-  /** How long at most its workspaces wait for another node; a death has to be noticed first. */
-  const goings = { SIGTERM: SEARCH_MS_MAX, SIGKILL: 20_000 } as const;
+  /** How long at most its workspaces wait for another node; a death is noticed after 10 s only. */
+  const goings = { SIGTERM: 8000, SIGKILL: 20_000 } as const;
   for (const [signal, takeoverMsMax] of Object.entries(goings)) {
     it(`a node that comes, and goes by ${signal}, does not hold up what others do`, async () => {
       steady.take();

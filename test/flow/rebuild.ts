@@ -89,8 +89,10 @@ export function rebuildsUnderLoad(
     );
     await begin(url, WORKSPACE);
     killedAt = [];
+    const starting: Promise<void>[] = [];
     while (killedAt.length < KILLS) {
       const victim = nodes[killedAt.length % nodes.length]!;
+      await victim.up();
       const before = killedAt.at(-1)?.done ?? 0;
       const at = await until(
         'the rebuild has come further',
@@ -103,8 +105,10 @@ export function rebuildsUnderLoad(
       );
       await victim.kill();
       killedAt.push(at);
-      await victim.start();
+      // Another one, which may be at it, is looked at meanwhile, before it is done.
+      starting.push(victim.start());
     }
+    await Promise.all(starting);
     for (const node of nodes) {
       const isDone = async (): Promise<boolean> =>
         (await rebuilding(node.url, WORKSPACE)) === undefined;
