@@ -10,7 +10,7 @@ import { numbered, numbersOf, range, readAll, sealed, sealedBytes } from './seal
 const MIB = 1024 * 1024;
 
 /** Short, so that what is not answered is over soon. */
-const WAIT_MS = 2000;
+const WAIT_MS = 1500;
 
 const UNAVAILABLE = { code: 'unavailable', retryAfterSeconds: 1 };
 

@@ -8,14 +8,14 @@ import { Cluster } from './cluster.js';
 import { WORKSPACE } from './producer.js';
 import { assertDelivered, assertHistorized } from './promises.js';
 
-const WAIT_SECONDS = 5;
+const WAIT_SECONDS = 4;
 
 /** What an answer that waits for nothing may take, on a machine that is busy. */
-const PROMPT_MS_MAX = 4000;
+const PROMPT_MS_MAX = 3000;
 const WAIT_MS_MAX = 1000 * WAIT_SECONDS + PROMPT_MS_MAX;
 
 /** Several times the wait. */
-const AWAY_MS = 15_000;
+const AWAY_MS = 10_000;
 
 const EVENT = { type: 'crash.endured', payload: {} };
 
