@@ -57,7 +57,7 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     const all = range(0, 30).map(() => incarnation());
     await Promise.all(all.map((each) => store.write(each, recordedRange(0, 3))));
     const refreshes = (): Asked[] => proxy.asked.filter(({ what }) => what.endsWith('_refresh'));
-    // One, to make an index, is behind.
+    // Has the indices made, which takes a refresh for each.
     await store.advance(of, 0 as Position);
     const before = refreshes().length;
     await Promise.all(all.map((each) => store.write(each, recordedRange(3, 6))));
