@@ -79,7 +79,8 @@ export async function launch(server: Server, folder: string, signal?: AbortSigna
   const { java, args, address } = await readLaunch(folder);
   signal?.throwIfAborted();
   const log = await open(join(folder, 'log'), 'a');
-  const child = spawn(java, args, {
+  // What it unpacks into the temporary folder, and a kill leaves there, goes with its data.
+  const child = spawn(java, [`-Djava.io.tmpdir=${folder}`, ...args], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   });
