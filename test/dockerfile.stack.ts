@@ -11,7 +11,7 @@ import { copied, execForm, ROOT, stages, textOf, type Stage } from './dockerfile
 
 const WORKDIR = '/app/';
 const IMAGE = /^node:20-/;
-/** Where there is no ready-made better-sqlite3, it is compiled: in 40 s so, and in 130 s as it is. */
+/** Where there is no ready-made better-sqlite3, npm compiles it: in 40 s so, otherwise in 130 s. */
 const QUICK_COMPILE = { CFLAGS: '-O0', CXXFLAGS: '-O0' };
 
 /**
