@@ -59,10 +59,12 @@ export class Journal {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        for await (const { records } of this.#log.follow(SYSTEM_WORKSPACE, this.#folded, signal)) {
+        const batches = this.#log.follow(SYSTEM_WORKSPACE, this.#folded, signal);
+        for await (const { records, last } of batches) {
           for (const record of records) {
             this.#take(record);
           }
+          this.#folded = last;
           this.#tellChanged();
         }
       } catch (error) {

@@ -129,6 +129,7 @@ export class LogFile {
           (bytes, index) => new Recorded((found.from + index) as Position, bytes),
         ),
         first: found.first as Position,
+        last: (found.from + found.ends.length - 1) as Position,
       }
     );
   }

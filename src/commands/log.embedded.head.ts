@@ -44,6 +44,7 @@ export class Head {
           ({ bytes, event }, index) => new Recorded((next + index) as Position, bytes, event),
         ),
         first: this.first,
+        last: (this.next - 1) as Position,
       };
     }
     this.wake();

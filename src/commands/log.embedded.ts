@@ -91,9 +91,8 @@ export class EmbeddedLog implements EventLog {
         }
         const batch =
           head.latestAfter(position) ?? (await this.#read(workspace, head, position, followBytes));
-        const last = batch.records.at(-1);
-        if (last && !aborted()) {
-          position = last.position;
+        if (batch.records.length > 0 && !aborted()) {
+          position = batch.last;
           yield batch;
         }
       }
@@ -183,7 +182,7 @@ export class EmbeddedLog implements EventLog {
 
   async #read(workspace: string, head: Head, after: Position, limitBytes: number): Promise<Batch> {
     if (!head.hasAfter(after)) {
-      return { records: [], first: head.first };
+      return { records: [], first: head.first, last: Math.max(after, head.first - 1) as Position };
     }
     return found(workspace, await this.#file.read(workspace, head.epoch, after, limitBytes));
   }

@@ -82,11 +82,13 @@ async function step(
     if (!found) {
       return undefined;
     }
+    const isFurther = found.next > Math.max(place.offset, place.wanted);
     place.offset = found.next;
     place.atHead = found.next >= found.head;
     const records = found.records.filter(({ position }) => position >= place.wanted);
     place.wanted = Math.max(place.wanted, found.next);
-    return records.length > 0 ? { records, first: found.first as Position } : undefined;
+    const last = (found.next - 1) as Position;
+    return isFurther ? { records, first: found.first as Position, last } : undefined;
   } catch (error) {
     if (refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') {
       throw error;

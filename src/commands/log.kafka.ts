@@ -180,7 +180,9 @@ class KafkaLog implements EventLog {
       }
       from = found.next;
       if (leftBytes <= 0 || from >= found.head) {
-        return { records, first: found.first as Position };
+        const cutAt = leftBytes < 0 ? records.at(-1)?.position : undefined;
+        const last = (cutAt ?? Math.max(offset, from) - 1) as Position;
+        return { records, first: found.first as Position, last };
       }
     }
   }

@@ -6,6 +6,11 @@ export interface Batch {
   readonly records: readonly Recorded[];
   /** The oldest position that the log still held; a reader that asked for older ones lost them. */
   readonly first: Position;
+  /**
+   * How far it reaches: further than its records where others have written what is no event. There
+   * may be no record at all.
+   */
+  readonly last: Position;
 }
 
 export interface Bounds {
@@ -39,16 +44,16 @@ export interface EventLog {
   append(workspace: string, records: readonly Sealed[]): Promise<Position>;
 
   /**
-   * The records after a position, in order, as many as fit into `limitBytes`, at least one. Empty
-   * at the head. Where `after` is older than all that is held, it begins with the oldest held.
+   * The records after a position, in order, as many as fit into `limitBytes`, at least one. None
+   * only at the head. Where `after` is older than all that is held, it begins with the oldest held.
    */
   read(workspace: string, after: Position, limitBytes: number): Promise<Batch>;
 
   /**
-   * As `read`, again and again, and never empty; waits at the head, and sees a record as soon as it
-   * is durable. Nothing is read ahead: a slow consumer slows the reading down, and costs no memory.
-   * Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped, and with
-   * `unavailable` when it is closed.
+   * As `read`, again and again, each time further; waits at the head, and sees a record as soon as
+   * it is durable. Nothing is read ahead: a slow consumer slows the reading down, and costs no
+   * memory. Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped,
+   * and with `unavailable` when it is closed.
    */
   follow(workspace: string, after: Position, signal: AbortSignal): AsyncIterable<Batch>;
 

@@ -34,16 +34,10 @@ export interface Ends {
   readonly deadLetters: DeadLetters;
 }
 
-/** What is to be carried into the history next. */
-export interface Stretch extends Batch {
-  /** How far it reaches, where that is further than its records: there is nothing else. */
-  readonly last?: Position;
-}
-
 /** How a projection goes about its work. */
 export interface Course {
   /** What comes after a position, in order; waits for more, and ends when the signal aborts. */
-  readonly read: (after: Position, signal: AbortSignal) => AsyncIterable<Stretch>;
+  readonly read: (after: Position, signal: AbortSignal) => AsyncIterable<Batch>;
   readonly writesMax: number;
   /** Does a write of so many bytes when it may. */
   readonly spend: <T>(bytes: number, write: () => Promise<T>) => Promise<T>;
@@ -112,7 +106,7 @@ export class Projection {
     const writing: Promise<void>[] = [];
     for await (const { records, first, last } of this.#course.read(read, ending)) {
       this.#tellLost(read, first);
-      read = last ?? records.at(-1)?.position ?? read;
+      read = last;
       pending.push({ last: read, acceptedAt: acceptedAt(records) });
       this.#pending = pending;
       const next = this.#write(records, read, writing.at(-1)).then(() => {

@@ -1,7 +1,8 @@
 /** What a history is rebuilt from: the one that there is, as far as the log has forgotten it. */
+import type { Batch } from '../commands/log.js';
 import type { Incarnation, Position } from '../event.js';
 import { pause } from '../pause.js';
-import type { Ends, Stretch } from './projection.js';
+import type { Ends } from './projection.js';
 
 /** What one read of the old history takes; as much as one of the log. */
 const READ_BYTES = 256 * 1024;
@@ -21,7 +22,7 @@ export async function* pastAndLog(
   { log, store }: Pick<Ends, 'log' | 'store'>,
   after: Position,
   signal: AbortSignal,
-): AsyncGenerator<Stretch> {
+): AsyncGenerator<Batch> {
   let read = after;
   while (!signal.aborted) {
     const { first } = await log.bounds(old.id);
@@ -42,7 +43,7 @@ export async function* pastAndLog(
       if (batch.first > read + 1) {
         break;
       }
-      read = batch.records.at(-1)?.position ?? read;
+      read = batch.last;
       yield batch;
     }
   }

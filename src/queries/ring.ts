@@ -1,5 +1,4 @@
 import { lowest } from '../bisect.js';
-import type { Batch } from '../commands/log.js';
 import { Recorded, type Position } from '../event.js';
 
 /** A chunk is twice as large as the one before it, from so much on: most logs are quiet. */
@@ -24,7 +23,7 @@ export class Ring {
     this.#bytesMax = bytesMax;
   }
 
-  push({ records }: Batch): void {
+  push(records: readonly Recorded[]): void {
     const bytesMax = this.#bytesMax();
     for (const record of records) {
       if (!this.#chunks.at(-1)?.add(record)) {

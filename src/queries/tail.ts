@@ -1,5 +1,5 @@
 import type { Config } from '../config.js';
-import type { Bounds, EventLog } from '../commands/log.js';
+import type { Batch, Bounds, EventLog } from '../commands/log.js';
 import { ServiceError } from '../errors.js';
 import type { Incarnation, Position, Recorded } from '../event.js';
 import { logger } from '../logger.js';
@@ -90,13 +90,15 @@ export class Tail {
   async #read(position: Position): Promise<Stretch> {
     const { log, store, historyOf } = this.#sources;
     const { readBytes } = this.#config;
-    const { records, first } = await log.read(this.workspace, position, readBytes);
+    const { records, first, last } = await log.read(this.workspace, position, readBytes);
     if (first <= position + 1) {
-      return stretch(records, position);
+      return { records, end: last };
     }
     const end = (first - 1) as Position;
     const of = historyOf(this.workspace, this.epoch);
-    const past = await store.scan(of, position, end, readBytes);
+    // Only what the checkpoint vouches for: a later write may be there before an earlier one.
+    const kept = Math.min(await store.checkpoint(of), end) as Position;
+    const past = await store.scan(of, position, kept, readBytes);
     // Asked only now, as retention goes on meanwhile: what it has passed may be there in part.
     const trimmed = Math.min(await store.trimmed(of), end) as Position;
     if (trimmed > position) {
@@ -106,8 +108,7 @@ export class Tail {
       return stretch(past, position);
     }
     // A stretch of which the history has nothing was either never to be kept, or it is lost.
-    const kept = (await store.checkpoint(of)) >= end;
-    return { ...stretch(records, end), ...(!kept && { lostBefore: first }) };
+    return { records, end: last, ...(kept < end && { lostBefore: first }) };
   }
 
   /** Resolves when the head has moved, or the tail has ended. */
@@ -155,8 +156,8 @@ export class Tail {
     while (!signal.aborted) {
       try {
         for await (const batch of this.#sources.log.follow(this.workspace, this.#head, signal)) {
-          this.#publish(batch.records);
-          this.#ring.push(batch);
+          this.#publish(batch);
+          this.#ring.push(batch.records);
         }
       } catch (error) {
         if (error instanceof ServiceError && error.code === 'workspace-not-found') {
@@ -169,16 +170,13 @@ export class Tail {
     }
   }
 
-  #publish(records: readonly Recorded[]): void {
-    const last = records.at(-1);
-    if (!last) {
-      return;
-    }
+  #publish({ records, last }: Batch): void {
     // The head first: who leaves during the delivery has been served up to it.
-    this.#head = last.position;
-    if (this.fanout.size > 0) {
+    this.#head = last;
+    const newest = records.at(-1);
+    if (newest && this.fanout.size > 0) {
       this.fanout.publish(records);
-      metrics.deliverySeconds.observe((Date.now() - Date.parse(last.event.createdAt)) / 1000);
+      metrics.deliverySeconds.observe((Date.now() - Date.parse(newest.event.createdAt)) / 1000);
     }
     this.#wake();
   }

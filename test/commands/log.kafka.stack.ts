@@ -71,16 +71,27 @@ describe('the Kafka log, beyond what every log promises', () => {
     await producer.connect();
     const live = follower(log, 'w');
     const seen: number[] = [];
+    const seeUpTo = async (position: number): Promise<void> => {
+      for (let last = -1; last < position;) {
+        const { value } = await live.next();
+        seen.push(...numbersOf([...value!.records]));
+        last = value!.last;
+      }
+    };
     for (const n of range(0, 3)) {
       const transaction = await producer.transaction();
       await transaction.send({ topic, messages: [{ value: Buffer.from(sealed(n).bytes) }] });
-      seen.push(...numbersOf([...(await live.next()).value!.records]));
+      await seeUpTo(2 * n);
       await transaction.commit();
     }
     await producer.disconnect();
     assert.deepEqual(seen, range(0, 3));
     // A broker answers a commit before it has written the marker.
     await until('the last marker is written', async () => (await log.bounds('w')).next === 6);
+    // Who waits for the head of the log must learn that it is past the last record.
+    await seeUpTo(5);
+    assert.deepEqual(seen, range(0, 3));
+    assert.equal((await log.read('w', 4 as Position, MIB)).last, 5);
     const coming = live.next();
     assert.equal(await log.append('w', [sealed(3)]), 6);
     assert.deepEqual(positionsOf([...(await coming).value!.records]), [6]);
@@ -149,7 +160,11 @@ describe('the Kafka log, beyond what every log promises', () => {
     const again = await one.create('w', {});
     await two.drop('w', epoch);
     assert.equal((await two.bounds('w')).epoch, again.epoch);
-    assert.deepEqual(await two.read('w', BEFORE_FIRST, MIB), { records: [], first: 0 });
+    assert.deepEqual(await two.read('w', BEFORE_FIRST, MIB), {
+      records: [],
+      first: 0,
+      last: BEFORE_FIRST,
+    });
     assert.equal(await two.append('w', [sealed(1)]), 0);
   });
 

@@ -157,6 +157,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await log.read(workspace, BEFORE_FIRST, MIB), {
           records: [],
           first: next,
+          last: next - 1,
         });
         assert.equal(await log.append(workspace, [sealed(3)]), next);
         assert.deepEqual(numbersOf(await readAll(log, workspace)), [3]);

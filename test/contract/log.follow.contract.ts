@@ -138,6 +138,7 @@ async function take(follower: AsyncIterator<Batch>, count: number): Promise<Reco
     const { value, done } = await follower.next();
     assert.equal(done, false);
     assert.notEqual(value.records.length, 0);
+    assert.equal(value.last, value.records.at(-1)!.position);
     records.push(...value.records);
   }
   return records;

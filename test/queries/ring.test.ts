@@ -5,7 +5,6 @@ import { Ring } from '../../src/queries/ring.js';
 import { positionsOf, range } from '../commands/sealed.js';
 
 const KIB = 1024;
-const FIRST = 0 as Position;
 /** So many fill the first chunk, and twice as many the second. */
 const RECORDS = 8;
 
@@ -13,7 +12,7 @@ const record = (position: number, size = 256): Recorded =>
   new Recorded(position as Position, Buffer.alloc(size, position));
 
 const push = (ring: Ring, ...positions: number[]): void => {
-  ring.push({ records: positions.map((position) => record(position)), first: FIRST });
+  ring.push(positions.map((position) => record(position)));
 };
 
 const after = (ring: Ring, position: number): number[] | undefined => {
@@ -58,7 +57,7 @@ describe('The ring of the latest events', () => {
   it('gives the events as they came', () => {
     const ring = new Ring(() => 64 * KIB);
     const records = [record(4, 1), record(5, 9_000), record(6, 0), record(7, 300)];
-    ring.push({ records, first: FIRST });
+    ring.push(records);
     assert.deepEqual(walk(ring, 3), records);
   });
 
@@ -66,7 +65,7 @@ describe('The ring of the latest events', () => {
     const ring = new Ring(() => 64 * KIB);
     const buffer = new Uint8Array(8 * KIB).fill(7);
     const bytes = buffer.subarray(100, 108);
-    ring.push({ records: [new Recorded(4 as Position, bytes)], first: FIRST });
+    ring.push([new Recorded(4 as Position, bytes)]);
     buffer.fill(0);
     const [held] = ring.after(3 as Position)!;
     assert.deepEqual([...held!.bytes], [7, 7, 7, 7, 7, 7, 7, 7]);
@@ -76,7 +75,7 @@ describe('The ring of the latest events', () => {
   it('parses an event once for all who read it at about the same time', () => {
     const ring = new Ring(() => 64 * KIB);
     const bytes = Buffer.from('{"id":"a"}');
-    ring.push({ records: [new Recorded(4 as Position, bytes)], first: FIRST });
+    ring.push([new Recorded(4 as Position, bytes)]);
     const read = (): Recorded => ring.after(3 as Position)![0]!;
     const { event } = read();
     push(ring, 5);
@@ -86,7 +85,7 @@ describe('The ring of the latest events', () => {
   it('holds nothing of an event that is larger than all it may hold, nor before it', () => {
     const ring = new Ring(() => 8 * KIB);
     push(ring, 0);
-    ring.push({ records: [record(1, 9 * KIB)], first: FIRST });
+    ring.push([record(1, 9 * KIB)]);
     assert.equal(after(ring, 0), undefined);
     push(ring, 2);
     assert.deepEqual(after(ring, 1), [2]);
@@ -127,7 +126,7 @@ describe('The ring of the latest events', () => {
         let position = 0;
         for (const each of drawn) {
           const records = each.map(({ step, size }) => record((position += step), size));
-          ring.push({ records, first: FIRST });
+          ring.push(records);
           all.push(...records);
           const isHeld = ({ position: at }: Recorded): boolean => after(ring, at - 1)?.[0] === at;
           const from = all.findIndex(isHeld);

@@ -83,6 +83,9 @@ const { scripts } = createRequire(import.meta.url)('../../../package.json') as {
 };
 export const START_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
 
+/** Also beside others, and where it has to wait for servers that are only being started. */
+const START_MS_MAX = 45_000;
+
 /**
  * @param args What Node runs, where it is not the service as it is.
  * @throws Error with what the process printed, when it ends before it listens.
@@ -103,18 +106,22 @@ export async function spawnNode(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
+  // One that never listens would keep the tests from ending.
+  const late = setTimeout(() => child.kill('SIGKILL'), START_MS_MAX);
   let output = '';
   const url = await new Promise<string>((resolve, reject) => {
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
       const found = /listens on (\S+),/.exec(output)?.[1];
       if (found !== undefined) {
+        clearTimeout(late);
         resolve(found);
       }
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
     child.once('exit', () => {
+      clearTimeout(late);
       reject(new Error(`the node ended before it listened: ${output}`));
     });
   });
