@@ -94,12 +94,23 @@ export class Projector {
     for (const { of, job } of this.#tasks.values()) {
       if (job instanceof Projection && job.checkpoint !== undefined) {
         const { checkpoint, acceptedAt = oldest } = job;
-        const { next } = await this.#ends.log.bounds(of.id);
-        events += Math.max(next - 1 - checkpoint, 0);
+        events += Math.max((await this.#nextIn(of.id)) - 1 - checkpoint, 0);
         oldest = Math.min(oldest, acceptedAt);
       }
     }
     return { events, seconds: (Date.now() - oldest) / 1000 };
+  }
+
+  /** Zero where there is no log: that must not hide how far the others are behind. */
+  async #nextIn(id: string): Promise<number> {
+    try {
+      return (await this.#ends.log.bounds(id)).next;
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'workspace-not-found') {
+        return 0;
+      }
+      throw error;
+    }
   }
 
   #takeAll(): void {
@@ -184,6 +195,8 @@ export class Projector {
 
   /**
    * Tries again, ever more slowly, whatever the failure: giving up would lose history in silence.
+   * That there is no log may be only what the log remembers, or a broker that is behind: whether a
+   * workspace is gone the system workspace tells, which stops the task.
    */
   async #untilDone(task: Task): Promise<void> {
     const { of, job, stopping } = task;
@@ -194,9 +207,6 @@ export class Projector {
         await job.run(stopping.signal);
         return;
       } catch (error) {
-        if (error instanceof ServiceError && error.code === 'workspace-not-found') {
-          return;
-        }
         logger.error({ err: error, workspaceId: of.id }, `to ${task.work} failed, trying again`);
         await pause(pauseMs, stopping.signal);
         const moved = (job.checkpoint ?? BEFORE_FIRST) > (checkpoint ?? BEFORE_FIRST);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { seal } from '../../src/commands/fit.js';
+import type { EventLog } from '../../src/commands/log.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
+import { ServiceError } from '../../src/errors.js';
 import {
   BEFORE_FIRST,
   type Event,
@@ -12,7 +14,7 @@ import {
 import { metrics } from '../../src/metrics.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projector } from '../../src/projections/project.js';
-import { ALL_SHARES, type Shares } from '../../src/projections/shares.js';
+import { ALL_SHARES } from '../../src/projections/shares.js';
 import type { EventStore } from '../../src/projections/store.js';
 import {
   dropLog,
@@ -51,10 +53,24 @@ describe('The projection', () => {
 
   afterEach(() => projector.stop());
 
-  /** Starts it on the real store, but for some of its calls. */
-  const start = (methods: Partial<EventStore> = {}, shares: Shares = ALL_SHARES): void => {
+  /**
+   * Starts it on the real store, but for some of its calls.
+   *
+   * @param tell Called before the log of the workspace of this test is followed.
+   */
+  const start = (
+    methods: Partial<EventStore> = {},
+    shares = ALL_SHARES,
+    tell?: () => void,
+  ): void => {
     const store = withMethods(backEnds.store, methods);
-    projector = new Projector({ log: backEnds.log, store, deadLetters }, workspaces, shares);
+    const log = withMethods<EventLog>(backEnds.log, {
+      follow: (of, ...args) => {
+        (of === workspace ? tell : undefined)?.();
+        return backEnds.log.follow(of, ...args);
+      },
+    });
+    projector = new Projector({ log, store, deadLetters }, workspaces, shares);
     projector.start();
   };
   /** Starts it with a store that waits before it writes the events of this test, five of them. */
@@ -304,13 +320,33 @@ describe('The projection', () => {
       assert.deepEqual(numbersOf(await history()), [100, 101, 102]);
     });
 
-    it('ends without a word where only its log is gone', async () => {
-      start();
+    it('carries what is made again, also if the log does not find that at first', async () => {
+      let failures = 0;
+      start({}, ALL_SHARES, () => {
+        // A node may remember the topic of before, until it has asked for it in vain.
+        if (failures-- > 0) {
+          throw new ServiceError('workspace-not-found', 'not yet');
+        }
+      });
       await append(0, 1);
       await historized(0);
+      await workspaces.delete(workspace, CONTEXT, 0);
+      failures = 1;
+      await workspaces.put(workspace, {}, CONTEXT);
+      await append(1, 4);
+      await historized(2);
+      assert.deepEqual(numbersOf(await history()), [1, 2, 3]);
+    });
+
+    it('tries again where only its log is gone, until it is deleted', async () => {
+      const of = (await workspaces.require(workspace)).history;
       await dropLog(backEnds.log, workspace);
-      await projector.stop();
-      assert.equal((await history()).length, 1);
+      let tries = 0;
+      start({}, ALL_SHARES, () => tries++);
+      await until('it has tried again', () => tries >= 2);
+      assert.ok((await projector.lag()).events >= 0);
+      await workspaces.delete(workspace, CONTEXT, 0);
+      await purged(of);
     });
   });
 
