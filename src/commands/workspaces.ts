@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ServiceError } from '../errors.js';
 import type { Event, Incarnation, JsonObject, Position } from '../event.js';
 import { once } from '../once.js';
@@ -145,7 +146,11 @@ export class Workspaces {
     await this.#creating.get(id);
     await this.catchUp();
     if (!this.#byId.has(id)) {
-      return this.#create(id, config, context);
+      const made = await this.#create(id, config, context);
+      // An emit, or another node, may have been faster, with a configuration of its own.
+      if (isDeepStrictEqual(made.config, config)) {
+        return made;
+      }
     }
     const { epoch } = await this.require(id);
     const payload = { workspace: id, epoch, config: config as JsonObject };

@@ -3,7 +3,7 @@ import type { EventLog } from '../../src/commands/log.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
 import type { Position } from '../../src/event.js';
 import { until } from '../until.js';
-import { CONTEXT, withMethods } from '../support/backends.js';
+import { CONTEXT, Gate, withMethods } from '../support/backends.js';
 import { MISSING, shown, withFolds, type Folds } from './folds.js';
 import { range, readAll, sealedBytes } from './sealed.js';
 
@@ -55,6 +55,46 @@ describe('Workspaces', () => {
       ]);
       assert.deepEqual(put.config, { redact: ['payload.a'] });
       assert.equal(workspaces.get(id)?.config, put.config);
+    });
+
+    it('configures also one that an emit begins to make meanwhile', async () => {
+      const [put] = await Promise.all([
+        workspaces.put(id, { redact: ['payload.a'] }, CONTEXT),
+        workspaces.obtain(id, CONTEXT),
+      ]);
+      assert.deepEqual(put.config, { redact: ['payload.a'] });
+      assert.deepEqual(await told(), ['workspace.created', 'workspace.configured']);
+    });
+
+    it('configures also one that another node makes meanwhile', async () => {
+      const gate = new Gate();
+      const retained: unknown[] = [];
+      const own = await open(
+        withMethods(log, {
+          create: async (workspace, retention) => {
+            await (workspace === id ? gate.pass() : undefined);
+            return log.create(workspace, retention);
+          },
+          retain: (workspace, epoch, retention) => {
+            retained.push(retention);
+            return log.retain(workspace, epoch, retention);
+          },
+        }),
+      );
+      const config = { redact: ['payload.a'], retention: { log: { hours: 1 } } };
+      const putting = own.put(id, config, CONTEXT);
+      await gate.reached;
+      await workspaces.obtain(id, CONTEXT);
+      gate.open();
+      assert.deepEqual((await putting).config, config);
+      assert.deepEqual(retained, [{ maxAgeMs: HOUR_MS }]);
+      await until('the other node knows', () => workspaces.get(id)?.config.redact);
+    });
+
+    it('is recorded once where the same is put at once', async () => {
+      const config = { redact: ['payload.a'], retention: { log: { hours: 1 } } };
+      await Promise.all(range(0, 5).map(() => workspaces.put(id, config, CONTEXT)));
+      assert.deepEqual(await told(), ['workspace.created']);
     });
 
     it('is recorded with who did it', async () => {
