@@ -156,6 +156,10 @@ export class Workspaces {
     const payload = { workspace: id, epoch, config: config as JsonObject };
     await this.record(CHANGES.configured, payload, context);
     const workspace = await this.require(id);
+    if (workspace.epoch !== epoch) {
+      // Deleted and made again meanwhile, so that what was recorded is not of this one.
+      return this.put(id, config, context);
+    }
     await this.#log.retain(id, workspace.epoch, this.retentionOf(workspace).log);
     return workspace;
   }
@@ -297,9 +301,8 @@ export class Workspaces {
     // A node that did not know of a deletion may have taken the log that is left for a new one.
     if (type === CHANGES.created && !known && !this.#deletions.has(epoch)) {
       this.#appear(new Workspace(id, epoch, createdAt, payload.config as WorkspaceConfig));
-    } else if (type === CHANGES.configured && known) {
-      known.config = payload.config as WorkspaceConfig;
-      tell(this.#configuredListeners, known);
+    } else if (type === CHANGES.configured) {
+      this.#configure(known, event);
     } else if (type === CHANGES.deleted && known?.epoch === epoch) {
       this.#byId.delete(id);
       const { purging } = this.#deletions.add(known, event);
@@ -315,6 +318,15 @@ export class Workspaces {
       this.#foldHistories(known, event);
     }
     this.#options.fold?.(event);
+  }
+
+  /** Earlier releases did not record the epoch: then it is of the one that there was. */
+  #configure(known: Workspace | undefined, { payload }: Event): void {
+    const { epoch = known?.epoch } = payload;
+    if (known && epoch === known.epoch) {
+      known.config = payload.config as WorkspaceConfig;
+      tell(this.#configuredListeners, known);
+    }
   }
 
   /** Also of what was deleted: a rebuild goes on, as what is restored is to be whole. */

@@ -91,6 +91,26 @@ describe('Workspaces', () => {
       await until('the other node knows', () => workspaces.get(id)?.config.redact);
     });
 
+    it('configures also one that is deleted and made again meanwhile', async () => {
+      await workspaces.put(id, {}, CONTEXT);
+      const gate = new Gate();
+      const own = await open(
+        withMethods(log, {
+          append: async (workspace, records) => {
+            await (records[0]!.event.type === 'workspace.configured' ? gate.pass() : undefined);
+            return log.append(workspace, records);
+          },
+        }),
+      );
+      const putting = own.put(id, { redact: ['payload.a'] }, CONTEXT);
+      await gate.reached;
+      await workspaces.delete(id, CONTEXT, 0);
+      const { epoch } = await workspaces.obtain(id, CONTEXT);
+      gate.open();
+      const put = await putting;
+      assert.deepEqual([put.epoch, put.config], [epoch, { redact: ['payload.a'] }]);
+    });
+
     it('is recorded once where the same is put at once', async () => {
       const config = { redact: ['payload.a'], retention: { log: { hours: 1 } } };
       await Promise.all(range(0, 5).map(() => workspaces.put(id, config, CONTEXT)));
@@ -215,10 +235,17 @@ describe('Workspaces', () => {
       assert.ok(failures < 0);
     });
 
-    it('passes over a deletion of an earlier incarnation', async () => {
+    it('passes over what is about an earlier incarnation', async () => {
       const { epoch } = await workspaces.put(id, {}, CONTEXT);
-      await workspaces.record('workspace.deleted', { workspace: id, epoch: 'abcdefgh' }, CONTEXT);
+      const earlier = { workspace: id, epoch: 'abcdefgh' };
+      await workspaces.record('workspace.deleted', earlier, CONTEXT);
       assert.equal(workspaces.get(id)?.epoch, epoch);
+      const config = { description: 'd' };
+      await workspaces.record('workspace.configured', { ...earlier, config }, CONTEXT);
+      assert.deepEqual(workspaces.get(id)?.config, {});
+      // Earlier releases did not record of which it is.
+      await workspaces.record('workspace.configured', { workspace: id, config }, CONTEXT);
+      assert.deepEqual(workspaces.get(id)?.config, config);
       await workspaces.record('workspace.configured', { workspace: 'x', config: {} }, CONTEXT);
       assert.equal(workspaces.get('x'), undefined);
     });
