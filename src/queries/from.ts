@@ -119,16 +119,22 @@ async function beforeLatest(
   const last = (bounds.next - 1) as Position;
   const of = historyOf(workspace, bounds.epoch);
   const watermark = await store.checkpoint(of);
-  const { hits } = await store.search({
-    of: [of],
-    filter,
-    sort: 'position',
-    order: 'newest',
-    limit: count,
-    last: watermark,
-    ...(left && { signal: left }),
-  });
-  const matching = hits.map(({ record }) => record.position).reverse();
+  const matching: Position[] = [];
+  // The page of a search ends early where its events are large; what they hold is let go at once.
+  for (let more = true; more && matching.length < count;) {
+    const page = await store.search({
+      of: [of],
+      filter,
+      sort: 'position',
+      order: 'newest',
+      limit: count - matching.length,
+      last: (matching.at(-1) ?? watermark + 1) - 1,
+      ...(left && { signal: left }),
+    });
+    matching.push(...page.hits.map(({ record }) => record.position));
+    ({ more } = page);
+  }
+  matching.reverse();
   const matches = compile(filter);
   let after = watermark;
   while (after < last) {

@@ -198,6 +198,23 @@ describe('Where a subscription begins', () => {
       assert.equal(historized, 39);
     });
 
+    it('counts what matches on as many pages as the history takes for it', async () => {
+      await append(0, 12);
+      await historize(backEnds, workspace, 9);
+      const { store } = backEnds;
+      // As with events so large that four of them are a page.
+      const paged = withMethods(store, {
+        search: (query) => store.search({ ...query, limit: Math.min(query.limit, 4) }),
+      });
+      for (const last of range(1, 14)) {
+        const start = await resolveFrom({ last }, EVERYTHING, workspace, {
+          ...backEnds,
+          store: paged,
+        });
+        assert.equal(start.position, Math.max(11 - last, BEFORE_FIRST), `the last ${last}`);
+      }
+    });
+
     it('counts no event of a workspace of the same name that was deleted', async () => {
       await append(0, 10);
       await historize(backEnds, workspace, 9);
