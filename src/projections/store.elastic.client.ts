@@ -40,9 +40,14 @@ const retriesMax = 2;
 /** Of what Elasticsearch says of a document it quotes, with all that is in it. */
 const reasonLengthMax = 300;
 
+interface Failure {
+  readonly type: string;
+  readonly reason: string;
+}
+
 interface BulkItem {
   readonly status: number;
-  readonly error?: { readonly type: string; readonly reason: string };
+  readonly error?: Failure;
 }
 
 export class Cluster {
@@ -92,6 +97,29 @@ export class Cluster {
       signal?.throwIfAborted();
       throw serviceError(error);
     }
+  }
+
+  /**
+   * Gets documents: one answer for each, in order, with these of its fields.
+   *
+   * @throws ServiceError `unavailable` when it is not known of each whether it is there.
+   */
+  async get<T>(docs: readonly JsonObject[], fields: readonly string[]): Promise<readonly T[]> {
+    const answer = await this.request<{ docs: readonly (T & { readonly error?: Failure })[] }>({
+      method: 'POST',
+      path: ['_mget'],
+      query: { filter_path: ['_id', 'error', ...fields].map((name) => `docs.${name}`).join() },
+      body: { docs: [...docs] },
+    });
+    // Before the first document there is no index. All else is no sign that there is none.
+    const failed = answer.docs.find(
+      ({ error }) => error && error.type !== 'index_not_found_exception',
+    );
+    if (failed) {
+      const { reason } = failed.error!;
+      throw new ServiceError('unavailable', `Elasticsearch does not tell what is there: ${reason}`);
+    }
+    return answer.docs;
   }
 
   /** Deletes a document, if it is there. */

@@ -166,27 +166,14 @@ export class ColumnLists {
     if (of.length === 0) {
       return [];
     }
-    const { docs } = await this.#cluster.request<{
-      docs: readonly {
-        readonly _seq_no?: number;
-        readonly _primary_term?: number;
-        readonly _source?: { readonly columns: Readonly<Record<string, number>> };
-        readonly error?: { readonly type: string; readonly reason: string };
-      }[];
-    }>({
-      method: 'POST',
-      path: ['_mget'],
-      query: { filter_path: 'docs._id,docs._seq_no,docs._primary_term,docs._source,docs.error' },
-      body: {
-        docs: of.map((each) => ({ _index: this.#indices.workspaces, _id: listId(each) })),
-      },
-    });
-    // Before the first list there is no index. All else is no sign that there is no list.
-    const failed = docs.find(({ error }) => error && error.type !== 'index_not_found_exception');
-    if (failed) {
-      const reason = failed.error!.reason;
-      throw new ServiceError('unavailable', `Elasticsearch does not tell the columns: ${reason}`);
-    }
+    const docs = await this.#cluster.get<{
+      readonly _seq_no?: number;
+      readonly _primary_term?: number;
+      readonly _source?: { readonly columns: Readonly<Record<string, number>> };
+    }>(
+      of.map((each) => ({ _index: this.#indices.workspaces, _id: listId(each) })),
+      ['_seq_no', '_primary_term', '_source'],
+    );
     return docs.map(({ _source, _seq_no, _primary_term }) =>
       _source
         ? {

@@ -162,15 +162,8 @@ export class Writer {
     if (docs.length === 0) {
       return new Set();
     }
-    const answer = await this.#cluster.request<{
-      docs: readonly { readonly _id: string; readonly found?: boolean }[];
-    }>({
-      method: 'POST',
-      path: ['_mget'],
-      query: { filter_path: 'docs._id,docs.found' },
-      body: { docs },
-    });
-    const found = answer.docs.flatMap((doc, at) => (doc.found ? [docs[at]!] : []));
+    const answers = await this.#cluster.get<{ readonly found?: boolean }>(docs, ['found']);
+    const found = docs.filter((_, at) => answers[at]!.found);
     for (const { _index } of found) {
       this.#checkpoints.wrote(_index);
     }

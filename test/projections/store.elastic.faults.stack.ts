@@ -116,6 +116,19 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     assert.deepEqual(await store.write(of, [recorded(1)]), ['stored']);
   });
 
+  it('stores no event while it cannot know whether the month before has it', async () => {
+    const [late, early] = ['2001-01-31T23:59:59.000Z', '2001-02-01T00:00:01.000Z'].map(
+      (createdAt, position) => recorded(position, { id: 'a', createdAt }),
+    );
+    await written(store, of, [late!]);
+    const index = `${prefix}-2001.01-000001`;
+    await elasticsearch.indices.close({ index });
+    await assert.rejects(store.write(of, [early!]), { code: 'unavailable' });
+    await elasticsearch.indices.open({ index });
+    assert.deepEqual(await written(store, of, [early!]), ['exists']);
+    assert.deepEqual(await scanAll(), [0]);
+  });
+
   it('makes an index again that was deleted, with its own mapping', async () => {
     await store.write(of, [recorded(0)]);
     const index = `${prefix}-2001.01-000001`;
