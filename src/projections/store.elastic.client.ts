@@ -29,6 +29,8 @@ export interface Request {
 export interface Answer {
   readonly status: number;
   readonly reason: string;
+  /** The index that it came to; what it named as that where it came to none. */
+  readonly index?: string;
 }
 
 /** A node that has not answered by then has died, or hangs. */
@@ -46,6 +48,7 @@ interface Failure {
 }
 
 interface BulkItem {
+  readonly _index: string;
   readonly status: number;
   readonly error?: Failure;
 }
@@ -156,14 +159,15 @@ export class Cluster {
         {
           method: 'POST',
           path: '/_bulk',
-          querystring: { filter_path: 'items.*.status,items.*.error', ...query },
+          querystring: { filter_path: 'items.*._index,items.*.status,items.*.error', ...query },
           bulkBody: operations.join(''),
         },
         { maxRetries: 0 },
       );
       return items.map((item) => {
-        const { status, error } = Object.values(item)[0]!;
+        const { _index: index, status, error } = Object.values(item)[0]!;
         return {
+          index,
           status,
           reason: error ? `${error.type}: ${error.reason}`.slice(0, reasonLengthMax) : '',
         };

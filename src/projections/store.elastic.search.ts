@@ -22,7 +22,11 @@ export interface Search {
 interface Answer {
   readonly timed_out: boolean;
   readonly _shards: { readonly failed: number; readonly failures?: unknown };
+  readonly error?: { readonly type: string; readonly reason: string };
 }
+
+/** What is found before the first event. */
+const NOTHING = { hits: { hits: [], total: { value: 0 } } };
 
 /** What Elasticsearch takes in one list. */
 const termsMax = 65_536;
@@ -51,15 +55,13 @@ export async function ask<T>(
     return undefined;
   }
   const [first, ...others] = of;
-  let answer: Answer & T;
+  let answer: Answer & T & { readonly status: number };
   try {
     answer = await cluster.request<Answer & T>({
       method: 'POST',
       path: [index, '_search'],
       query: {
         ...(others.length === 0 && { routing: first!.id }),
-        // Before the first event there is no index.
-        ignore_unavailable: 'true',
         // Refused below: here, too little time and too much to do would be told by one status.
         allow_partial_search_results: 'true',
         // No filter_path: it makes Elasticsearch look at each field of the answer, which took it up
@@ -74,6 +76,8 @@ export async function ask<T>(
         timeout: `${msMax}ms`,
         ...body,
       },
+      // Told to ignore an index that is not there, it ignores also a month that is closed.
+      expect: [404],
       msMax: msMax + graceMs,
       ...(signal && { signal }),
     });
@@ -82,6 +86,12 @@ export async function ask<T>(
       return undefined;
     }
     throw error;
+  }
+  if (answer.status === 404) {
+    if (answer.error?.type === 'index_not_found_exception') {
+      return NOTHING as T;
+    }
+    throw new ServiceError('unavailable', `Elasticsearch: ${answer.error?.reason ?? 404}`);
   }
   if (answer.timed_out) {
     return undefined;

@@ -130,13 +130,18 @@ export class Writer {
     return documents.map(({ id }) => outcomes.get(id) ?? 'exists');
   }
 
-  #outcome({ status, reason }: Answer, month: string): Outcome {
+  #outcome({ status, reason, index }: Answer, month: string): Outcome {
     switch (status) {
       case 201:
         return 'stored';
       case 409:
         return 'exists';
       case 400:
+        // What is closed refuses all alike. So does an alias that leads to no index to write to,
+        // or to several: what comes to no index has not been looked at.
+        if (index === month || reason.startsWith('index_closed_exception')) {
+          break;
+        }
         return { refused: reason };
       case 413:
         return { refused: 'is larger than Elasticsearch takes' };

@@ -129,6 +129,68 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     assert.deepEqual(await scanAll(), [0]);
   });
 
+  describe('and an operator closes a month', () => {
+    let index: string;
+
+    beforeEach(async () => {
+      index = `${prefix}-2001.01-000001`;
+      const later = recorded(1, { createdAt: '2001-06-01T00:00:00Z' });
+      await written(store, of, [recorded(0), later]);
+      await elasticsearch.indices.close({ index });
+    });
+
+    it('gives no answer without its events', async () => {
+      for (const ask of [scanAll, () => newest(store, of), () => store.aggregate(countOf(of))]) {
+        await assert.rejects(ask(), { code: 'unavailable', message: /index_closed_exception/ });
+      }
+      await elasticsearch.indices.open({ index });
+      assert.deepEqual(await scanAll(), [0, 1]);
+    });
+
+    it('parks nothing of it, and stores what comes again once it is open', async () => {
+      await assert.rejects(store.write(of, [recorded(2)]), { code: 'unavailable' });
+      await elasticsearch.indices.open({ index });
+      assert.deepEqual(await written(store, of, [recorded(2)]), ['stored']);
+      assert.deepEqual(await scanAll(), [0, 1, 2]);
+    });
+
+    it('is not done with a removal before that can be complete', async () => {
+      await assert.rejects(store.drop(of), { code: 'unavailable' });
+      await elasticsearch.indices.open({ index });
+      await store.drop(of);
+      const { count } = await elasticsearch.count({ index: prefix });
+      assert.equal(count, 0);
+    });
+  });
+
+  it('parks nothing while nobody knows which of two indices takes the writes', async () => {
+    await store.write(of, [recorded(0)]);
+    const alias = `${prefix}-2001.01`;
+    const index = `${prefix}-other`;
+    await elasticsearch.indices.create({ index, aliases: { [alias]: {} } });
+    await assert.rejects(store.write(of, [recorded(1)]), { code: 'unavailable' });
+    await elasticsearch.indices.delete({ index });
+    assert.deepEqual(await store.write(of, [recorded(1)]), ['stored']);
+  });
+
+  it('has an empty history before there is an index', async () => {
+    assert.deepEqual(await scanAll(), []);
+    assert.deepEqual((await newest(store, of)).records, []);
+    const metrics = [
+      { of: 'count' },
+      { of: 'distinct', field: 'type' },
+      { of: 'sum', field: 'bytes' },
+      { of: 'max', field: 'bytes' },
+      { of: 'percentiles', field: 'bytes', percents: [50] },
+    ] as const;
+    const { groups } = await store.aggregate({ ...countOf(of), metrics });
+    assert.deepEqual(groups, [{ keys: [], values: [0, 0, 0, null, [null]] }]);
+    await store.drop(of);
+    const fails: Told = { status: 404, body: {} };
+    proxy.answer = ({ what }) => (what.endsWith('_search') ? fails : undefined);
+    await assert.rejects(scanAll(), { code: 'unavailable' });
+  });
+
   it('makes an index again that was deleted, with its own mapping', async () => {
     await store.write(of, [recorded(0)]);
     const index = `${prefix}-2001.01-000001`;
