@@ -20,11 +20,15 @@ export interface Course extends Pick<SearchQuery, 'of' | 'sort' | 'order' | 'las
   readonly time: QueryTime;
   /** Whether what was taken is an answer already when time is up. */
   readonly isEnough?: () => boolean;
+  /** Whether each match tells in which version it was found. */
+  readonly versions?: boolean;
 }
 
 export interface Found {
   readonly _index: string;
   readonly _id: string;
+  readonly _seq_no?: number;
+  readonly _primary_term?: number;
   readonly _source: {
     /** Where events of several incarnations are asked for. */
     readonly of?: string;
@@ -100,7 +104,7 @@ async function* readAll(
 export async function pageOf(
   cluster: Cluster,
   index: string,
-  { of, query, sort, order, after, last, hits, time, signal }: Course,
+  { of, query, sort, order, after, last, hits, time, signal, versions = false }: Course,
 ): Promise<readonly Found[] | undefined> {
   const byTime = sort === 'time';
   const direction = order === 'newest' ? 'desc' : 'asc';
@@ -118,6 +122,7 @@ export async function pageOf(
         : [{ position: direction }],
       ...(byTime && after && { search_after: [after.time, after.of, after.position] }),
       size: hits,
+      seq_no_primary_term: versions,
       _source: of.length === 1 ? ['bytes'] : ['of', 'bytes'],
       track_total_hits: false,
     },

@@ -35,6 +35,7 @@ export async function* remove(
       last: upTo,
       hits: hitsMax,
       time: new QueryTime(pageMsMax),
+      versions: true,
     });
     if (!page) {
       throw new ServiceError('unavailable', 'Elasticsearch did not find in time what to delete.');
@@ -45,11 +46,13 @@ export async function* remove(
     }
     const answers = await settle(
       cluster,
-      page.map(({ _index, _id }) => {
-        return `${JSON.stringify({ delete: { _index, _id, routing: of.id } })}\n`;
+      page.map(({ _index, _id, _seq_no: if_seq_no, _primary_term: if_primary_term }) => {
+        // Where another node has removed it since, a new event may have its id.
+        const action = { _index, _id, routing: of.id, if_seq_no, if_primary_term };
+        return `${JSON.stringify({ delete: action })}\n`;
       }),
     );
-    const failed = answers.find(({ status }) => status >= 300 && status !== 404);
+    const failed = answers.find(({ status }) => status >= 300 && status !== 404 && status !== 409);
     if (failed) {
       throw new ServiceError('unavailable', `Elasticsearch deletes nothing: ${failed.reason}`);
     }

@@ -370,6 +370,29 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     await assert.rejects(newest(store, of), { code: 'limit-exceeded', retryAfterSeconds: 1 });
   });
 
+  it('trims no event that took the id of one that another node has trimmed', async () => {
+    await written(store, of, [recorded(0, { id: 'a' })]);
+    let isTrimmed = false;
+    proxy.answer = (asked) =>
+      isBulk(asked) && asked.body.startsWith('{"delete"') && !isTrimmed ? busy : undefined;
+    const trim = store.trim(of, 0 as Position);
+    const trimming = trim[Symbol.asyncIterator]().next();
+    const other = openStore(prefix);
+    try {
+      await until('it deletes', () => bulks().some(({ body }) => body.startsWith('{"delete"')));
+      for await (const removed of other.trim(of, 0 as Position)) {
+        assert.equal(removed, 1);
+      }
+      await written(other, of, [recorded(1, { id: 'a' })]);
+      isTrimmed = true;
+      assert.deepEqual(await trimming, { done: false, value: 0 });
+      await elasticsearch.indices.refresh({ index: prefix });
+      assert.deepEqual(await scanAll(), [1]);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('goes on with a drop that was cut short', async () => {
     await written(store, of, recordedRange(0, 1_200));
     let deletions = 0;
