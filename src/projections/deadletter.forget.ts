@@ -15,6 +15,9 @@ import {
  * forgets only from its begin, so what is wanted is written again behind all that, and then the log
  * is trimmed. Where that is cut short, some letters are there twice, which are one.
  *
+ * Others may do the same meanwhile. So of each letter the newest copy is written again: one that
+ * they have trimmed away since it was read they have written again behind all that is trimmed here.
+ *
  * @param bounds Of the log; what came since is not looked at.
  */
 export async function forgetLetters(

@@ -7,7 +7,7 @@ import { BEFORE_FIRST, eventOf, type Position, type Recorded } from '../event.js
 export const LETTER = {
   parked: 'deadletter.parked',
   replayed: 'deadletter.replayed',
-  /** It was parked before what the log still holds; says nothing where it holds something else. */
+  /** A copy, of before what the log still holds; says nothing where that was replayed since. */
   kept: 'deadletter.kept',
 } as const;
 
@@ -40,7 +40,7 @@ export function keyOf({ workspace, epoch, position }: LetterKey): string {
   return `${workspace}/${epoch}/${position}`;
 }
 
-/** The letters that are still parked, by their keys, with whatever is kept of each. */
+/** The letters that are still parked, by key, with what is kept of the newest copy of each. */
 export class Parked<T> {
   readonly letters = new Map<string, T>();
   readonly #known = new Set<string>();
@@ -48,7 +48,7 @@ export class Parked<T> {
   take(type: string, key: string, kept: T): void {
     if (type === LETTER.replayed) {
       this.letters.delete(key);
-    } else if (type === LETTER.parked || !this.#known.has(key)) {
+    } else if (type === LETTER.parked || this.letters.has(key) || !this.#known.has(key)) {
       this.letters.set(key, kept);
     }
     this.#known.add(key);

@@ -179,6 +179,37 @@ describe('Dead letters', () => {
       assert.deepEqual(await listed(), [6]);
     });
 
+    it('are forgotten by several nodes at once, and no other letter with them', async () => {
+      await park(1);
+      const other = `${workspace}-2`;
+      await parkOf(other, (await workspaces.put(other, {}, CONTEXT)).epoch, [2]);
+      await workspaces.delete(other, CONTEXT, 0);
+      const gate = new Gate();
+      const trimming = withMethods<EventLog>(backEnds.log, {
+        trim: async (...args) => {
+          await gate.pass();
+          return backEnds.log.trim(...args);
+        },
+      });
+      const first = (await DeadLetters.open(trimming, backEnds.store, workspaces)).forget();
+      await gate.reached;
+      // The other one reads twice: before, and after only the copies of the first are left.
+      let passes = 0;
+      const reading = withMethods<EventLog>(backEnds.log, {
+        read: async (...args) => {
+          if (args[1] === BEFORE_FIRST && ++passes === 2) {
+            gate.open();
+            await first;
+          }
+          return backEnds.log.read(...args);
+        },
+      });
+      await (await DeadLetters.open(reading, backEnds.store, workspaces)).forget();
+      assert.equal(passes, 2);
+      assert.deepEqual(await listed(), [1]);
+      assert.deepEqual(await written(), ['deadletter.kept 1']);
+    });
+
     it('are told from those that are wanted also where others write', async () => {
       await backEnds.log.append('_deadletters', [sealedBytes(Buffer.from('{"type":'))]);
       await park(1);
