@@ -4,6 +4,7 @@ import type { Workspaces } from '../commands/workspaces.js';
 import { eventOf, nameOf, Recorded, type Incarnation, type Position } from '../event.js';
 import { instant } from '../instant.js';
 import { logger } from '../logger.js';
+import { Turns } from '../turns.js';
 import { forgetLetters } from './deadletter.forget.js';
 import {
   appendLetters,
@@ -41,6 +42,7 @@ export class DeadLetters {
   readonly #log: EventLog;
   readonly #store: EventStore;
   readonly #workspaces: Workspaces;
+  readonly #forgetting = new Turns();
 
   private constructor(log: EventLog, store: EventStore, workspaces: Workspaces) {
     this.#log = log;
@@ -114,8 +116,15 @@ export class DeadLetters {
   /**
    * Forgets those of workspaces that are gone for good, and those of events that the history would
    * have forgotten by now. What can be restored is kept.
+   *
+   * Once at a time: many workspaces may be purged at once, and each call reads the whole log, and
+   * writes again what is wanted.
    */
-  async forget(): Promise<void> {
+  forget(): Promise<void> {
+    return this.#forgetting.take(() => this.#forget());
+  }
+
+  async #forget(): Promise<void> {
     const bounds = await this.#log.bounds(DEAD_LETTERS);
     // Only now is every workspace known of which there is a letter.
     await this.#workspaces.catchUp();

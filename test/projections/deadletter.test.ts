@@ -210,6 +210,26 @@ describe('Dead letters', () => {
       assert.deepEqual(await written(), ['deadletter.kept 1']);
     });
 
+    it('are forgotten once by a node, however often that is called for at once', async () => {
+      await park(1);
+      await workspaces.delete(workspace, CONTEXT, 0);
+      const calls: string[] = [];
+      const log = withMethods<EventLog>(backEnds.log, {
+        bounds: (name) => {
+          calls.push('bounds');
+          return backEnds.log.bounds(name);
+        },
+        trim: (...args) => {
+          calls.push('trim');
+          return backEnds.log.trim(...args);
+        },
+      });
+      const node = await DeadLetters.open(log, backEnds.store, workspaces);
+      await Promise.all([node.forget(), node.forget()]);
+      // A second one beside the first would write again what that does.
+      assert.deepEqual(calls, ['bounds', 'trim', 'bounds']);
+    });
+
     it('are told from those that are wanted also where others write', async () => {
       await backEnds.log.append('_deadletters', [sealedBytes(Buffer.from('{"type":'))]);
       await park(1);
