@@ -1,5 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { GenericError, ProtocolError, ResponseError } from '@platformatic/kafka';
+import {
+  GenericError,
+  ProtocolError,
+  ResponseError,
+  UnsupportedCompressionError,
+} from '@platformatic/kafka';
 import { ServiceError } from '../errors.js';
 import { pause } from '../pause.js';
 
@@ -17,9 +22,16 @@ export function refusalOf(error: unknown): string | undefined {
 /** Whether another try may do: there was no answer, or one that speaks of a passing state. */
 export function isPassing(error: unknown): boolean {
   const refusal = protocolErrorOf(error);
-  return refusal
-    ? refusal.canRetry === true
-    : error instanceof Error && GenericError.isGenericError(error);
+  if (refusal) {
+    return refusal.canRetry === true;
+  }
+  // Records will not be compressed otherwise next time. All else is of the connection, also a wrong
+  // password: it may be changed at the broker before it is here, or after.
+  return (
+    error instanceof Error &&
+    GenericError.isGenericError(error) &&
+    !(error instanceof UnsupportedCompressionError)
+  );
 }
 
 function protocolErrorOf(error: unknown): ProtocolError | undefined {

@@ -84,6 +84,8 @@ export class Topics {
     const name = this.nameOf(workspace);
     const configs = configsOf({
       'cleanup.policy': 'delete',
+      // A broker may be set to compress anew what it gets, in a way that Node cannot read.
+      'compression.type': 'producer',
       'max.message.bytes': BATCH_BYTES_MAX,
       'message.timestamp.type': 'CreateTime',
       'min.insync.replicas': minInsyncReplicas,
