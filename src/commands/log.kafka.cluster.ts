@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   metadataV12,
   ProtocolError,
@@ -139,7 +140,8 @@ export class Cluster {
     return new Link(broker, clientId, {
       connectTimeout: askMs,
       requestTimeout: { read: waitMs, write: waitMs, ...waitsMs }[purpose],
-      ...(ssl && { ssl }),
+      // Gateways lead a connection by the name it asks for, which TLS allows no address to be.
+      ...(ssl && { ssl, tlsServerName: isIP(broker.host) === 0 }),
       ...(sasl && { sasl }),
     });
   }
