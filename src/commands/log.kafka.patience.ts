@@ -35,8 +35,9 @@ export function isPassing(error: unknown): boolean {
 }
 
 function protocolErrorOf(error: unknown): ProtocolError | undefined {
-  const first: unknown = error instanceof ResponseError ? error.errors[0] : error;
-  return first instanceof ProtocolError ? first : undefined;
+  // Those of single records, which have no code, come before that of the append.
+  const last: unknown = error instanceof ResponseError ? error.errors.at(-1) : error;
+  return last instanceof ProtocolError ? last : undefined;
 }
 
 /** How long to wait before another try, in ms: longer each time, and not all at once. */

@@ -10,6 +10,14 @@ const HEADER_MAGIC = 0;
 /** What no registry gives to a schema. */
 const NO_SCHEMA_ID = 0;
 
+/**
+ * A broker refuses a record that is over an hour ahead (`message.timestamp.after.max.ms`), but a
+ * node accepts no event before another: after a clock that was far ahead, all that come would be
+ * refused. So Kafka is told less of such ones, and `seek` may pass them by. The other half of the
+ * hour is for a broker whose clock is behind.
+ */
+const AHEAD_MS_MAX = 1_800_000;
+
 const SOURCE = '/v2/workspaces/';
 const SOURCE_BYTES = Buffer.from(SOURCE);
 const SOURCE_HEADER = 'ce_source';
@@ -23,10 +31,11 @@ export function toRecords(
   schemaId: number | undefined,
 ): NewRecord[] {
   const key = Buffer.from(workspace);
+  const latest = Date.now() + AHEAD_MS_MAX;
   return appended.map(({ event, bytes }) => ({
     key,
     value: framed(bytes, schemaId),
-    timestamp: Date.parse(event.createdAt),
+    timestamp: Math.min(Date.parse(event.createdAt), latest),
     // CloudEvents, Kafka binding 1.0, binary mode.
     headers: [
       ['ce_specversion', '1.0'],

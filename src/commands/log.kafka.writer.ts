@@ -222,6 +222,9 @@ function toServiceError(error: unknown): unknown {
   if (TOO_LARGE.includes(refusal)) {
     return tooLarge(error);
   }
+  if (refusal === 'INVALID_TIMESTAMP') {
+    return unavailable('the clock of this node or that of Kafka is wrong', error);
+  }
   return PRODUCER_LOST.includes(refusal)
     ? unavailable('Kafka does not know this producer any more', error)
     : error;

@@ -280,6 +280,28 @@ describe('the Kafka log, beyond what every log promises', () => {
     }
   });
 
+  it('takes what was accepted by a clock that has stepped back by a day since', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    const now = Date.now();
+    const ahead = sealed(1, now + 86_400_000);
+    // What a broker takes keeps its time, even if that is ahead.
+    await log.append('w', [sealed(0, now + 60_000), ahead]);
+    assert.equal(await log.seek('w', now + 60_000), BEFORE_FIRST);
+    assert.equal(await log.seek('w', now + 60_001), 0);
+    const records = await readAll(log, 'w');
+    assert.deepEqual(Buffer.from(records[1]!.bytes), ahead.bytes);
+  });
+
+  it('asks to come later where the broker does not believe the time of an event', async () => {
+    const log = await open({ topicPrefix });
+    await log.create('w', {});
+    await configure({ 'message.timestamp.before.max.ms': '60000' });
+    const refused = { code: 'unavailable', message: /clock/ };
+    await assert.rejects(log.append('w', [sealed(0, Date.now() - 3_600_000)]), refused);
+    assert.equal(await log.append('w', [sealed(0, Date.now())]), 0);
+  });
+
   it('writes CloudEvents that other clients can read', async () => {
     const log = await open({ topicPrefix });
     await log.create('w', {});
