@@ -1,4 +1,4 @@
-import { on, once } from 'node:events';
+import { on, once, setMaxListeners } from 'node:events';
 import { WebSocket } from 'ws';
 import { eventsUrl, request, sse, type Frame } from './client.js';
 import type { Seen } from './sequence.js';
@@ -172,6 +172,8 @@ async function* poll(
   cursor: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
+  // Each request listens to it until it is collected as garbage.
+  setMaxListeners(0, signal);
   let start: Record<string, string> = cursor === undefined ? startOf(from) : { after: cursor };
   for (;;) {
     const address = eventsUrl(url, workspace, { ...filter, ...POLL, ...start });
