@@ -82,9 +82,7 @@ export class Tail {
    */
   async after(position: Position): Promise<Stretch> {
     const recent = this.#ring.after(position);
-    return recent
-      ? stretch(recent, position)
-      : once(this.#reading, position, () => this.#read(position));
+    return recent ? upToLast(recent) : once(this.#reading, position, () => this.#read(position));
   }
 
   async #read(position: Position): Promise<Stretch> {
@@ -105,7 +103,7 @@ export class Tail {
       return { records: [], end: trimmed, lostBefore: (trimmed + 1) as Position };
     }
     if (past.length > 0) {
-      return stretch(past, position);
+      return upToLast(past);
     }
     // A stretch of which the history has nothing was either never to be kept, or it is lost.
     return { records, end: last, ...(kept < end && { lostBefore: first }) };
@@ -198,6 +196,7 @@ export class Tail {
   }
 }
 
-function stretch(records: readonly Recorded[], end: Position): Stretch {
-  return { records, end: records.at(-1)?.position ?? end };
+/** @param records At least one. */
+function upToLast(records: readonly Recorded[]): Stretch {
+  return { records, end: records.at(-1)!.position };
 }
