@@ -194,6 +194,26 @@ describe('A tail', () => {
       tail.stop();
     });
 
+    it('serves no more of the history than its checkpoint vouches for', async () => {
+      await append(0, 20);
+      await historize(backEnds, workspace, 19);
+      await trim(20);
+      const store = withMethods(backEnds.store, {
+        checkpoint: () => Promise.resolve(9 as Position),
+      });
+      const bounds = await backEnds.log.bounds(workspace);
+      const tail = new Tail(
+        workspace,
+        bounds,
+        { ...backEnds, store },
+        { ...CONFIG, readBytes: 1_000_000 },
+        new Ring(() => 0),
+      );
+      const vouched = { records: range(0, 10), end: 9 };
+      assert.deepEqual(shown(await tail.after(BEFORE_FIRST)), vouched);
+      tail.stop();
+    });
+
     it('has lost nothing that was never to be kept', async () => {
       await append(0, 40);
       const { epoch } = await backEnds.log.bounds(workspace);
