@@ -12,6 +12,13 @@ CREATE TABLE IF NOT EXISTS workspaces (
   trimmed INTEGER NOT NULL DEFAULT -1
 ) STRICT;
 
+-- What the log had forgotten before it was historized.
+CREATE TABLE IF NOT EXISTS losses (
+  workspace INTEGER PRIMARY KEY,
+  -- As JSON: src/projections/losses.ts.
+  list TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS events (
   -- number of the workspace * 2^33 + position
   key INTEGER PRIMARY KEY,

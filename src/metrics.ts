@@ -171,6 +171,11 @@ export const metrics = {
     help: 'Events that the log forgot before they were historized',
     registers,
   }),
+  logTruncations: new Counter({
+    name: 'log_truncations_total',
+    help: 'Times that a projection found its log to end before where it had read it',
+    registers,
+  }),
   trimmed: new Counter({
     name: 'events_trimmed_total',
     help: 'Events that the service has removed from log or history because of their retention',

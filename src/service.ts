@@ -58,6 +58,7 @@ export async function openService(
     fold: (event) => {
       keyring.fold(event);
     },
+    onFatal,
   });
   const deadLetters = await DeadLetters.open(log, store, workspaces);
   const shares = await openShares(config);

@@ -10,7 +10,7 @@ import {
 import { logger } from '../logger.js';
 import { pause } from '../pause.js';
 import { SYSTEM_WORKSPACE } from '../policy.js';
-import type { EventLog } from './log.js';
+import { LogTruncated, type EventLog } from './log.js';
 
 const RESTART_MS = 1000;
 
@@ -20,15 +20,25 @@ const RESTART_MS = 1000;
  */
 export class Journal {
   readonly #log: EventLog;
+  readonly #epoch: string;
   readonly #fold: (event: Event) => void;
+  readonly #onFatal: (error: Error) => void;
   readonly #changed = new Set<() => void>();
   readonly #stopping = new AbortController();
   #folded: Position = BEFORE_FIRST;
   #following: Promise<void> = Promise.resolve();
 
-  constructor(log: EventLog, fold: (event: Event) => void) {
+  /** @param onFatal Told when what was folded is not in the log any more: it cannot be taken back. */
+  constructor(
+    log: EventLog,
+    epoch: string,
+    fold: (event: Event) => void,
+    onFatal: (error: Error) => void,
+  ) {
     this.#log = log;
+    this.#epoch = epoch;
     this.#fold = fold;
+    this.#onFatal = onFatal;
   }
 
   /** Folds from the first event on, until it is closed. */
@@ -59,7 +69,7 @@ export class Journal {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        const batches = this.#log.follow(SYSTEM_WORKSPACE, this.#folded, signal);
+        const batches = this.#log.follow(SYSTEM_WORKSPACE, this.#epoch, this.#folded, signal);
         for await (const { records, last } of batches) {
           for (const record of records) {
             this.#take(record);
@@ -68,6 +78,10 @@ export class Journal {
           this.#tellChanged();
         }
       } catch (error) {
+        if (error instanceof LogTruncated) {
+          this.#onFatal(error);
+          return;
+        }
         logger.error({ err: error }, 'cannot follow the system workspace, trying again');
         await pause(RESTART_MS, signal);
       }

@@ -9,7 +9,7 @@ import { GroupCommit } from './log.embedded.commit.js';
 import { LogFile } from './log.embedded.file.js';
 import { Head } from './log.embedded.head.js';
 import type { LogRow } from './log.embedded.rows.js';
-import type { Batch, Bounds, EventLog } from './log.js';
+import { LogTruncated, type Batch, type Bounds, type EventLog } from './log.js';
 
 /** What one read takes for a follower that is behind. */
 const followBytes = 256 * 1024;
@@ -74,8 +74,16 @@ export class EmbeddedLog implements EventLog {
     return this.#read(workspace, this.#headOf(workspace), after, limitBytes);
   }
 
-  async *follow(workspace: string, after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
-    const head = this.#headOf(workspace);
+  async *follow(
+    workspace: string,
+    epoch: string,
+    after: Position,
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch> {
+    const head = this.#headOf(workspace, epoch);
+    if (after >= head.next) {
+      throw new LogTruncated(workspace, after);
+    }
     const leave = head.join();
     const aborted = (): boolean => signal.aborted;
     // One signal may end any number of followers; Node takes more than ten for a leak.

@@ -5,7 +5,7 @@ import type { Topic } from './log.kafka.cluster.js';
 import type { Found } from './log.kafka.fetch.js';
 import { backoffMs, isPassing, refusalOf } from './log.kafka.patience.js';
 import { notFound } from './log.kafka.topics.js';
-import type { Batch } from './log.js';
+import { LogTruncated, type Batch } from './log.js';
 
 /** Where a follower gets its records from. */
 export interface Source {
@@ -16,8 +16,8 @@ export interface Source {
   readonly fetch: (topic: Topic, offset: number) => Promise<Found>;
   /** What comes next; `undefined` when the signal aborts. */
   readonly wait: (topic: Topic, offset: number, signal: AbortSignal) => Promise<Found | undefined>;
-  /** Where to fetch from instead of an offset that is not in the log. */
-  readonly nearest: (topic: Topic, offset: number) => Promise<number>;
+  /** The oldest offset held. */
+  readonly first: (topic: Topic) => Promise<number>;
 }
 
 /**
@@ -33,7 +33,7 @@ export async function* follow(
 ): AsyncGenerator<Batch> {
   // One signal may end any number of followers; Node takes more than ten for a leak.
   setMaxListeners(0, signal);
-  const place: Place = { wanted: after + 1, offset: after + 1, atHead: false };
+  const place: Place = { offset: after + 1, atHead: false };
   let failures = 0;
   while (!signal.aborted) {
     let batch: Batch | undefined;
@@ -55,9 +55,7 @@ export async function* follow(
 }
 
 interface Place {
-  /** The next position that the consumer wants. */
-  wanted: number;
-  /** The next one to fetch: not the same where the log begins later, or has not come so far. */
+  /** The next one to fetch. */
   offset: number;
   /** Whether nothing was left to fetch. */
   atHead: boolean;
@@ -82,19 +80,27 @@ async function step(
     if (!found) {
       return undefined;
     }
-    const isFurther = found.next > Math.max(place.offset, place.wanted);
+    const { offset } = place;
     place.offset = found.next;
     place.atHead = found.next >= found.head;
-    const records = found.records.filter(({ position }) => position >= place.wanted);
-    place.wanted = Math.max(place.wanted, found.next);
+    // Those who wait together are given what the one wants that is furthest behind.
+    const records = found.records.filter(({ position }) => position >= offset);
     const last = (found.next - 1) as Position;
-    return isFurther ? { records, first: found.first as Position, last } : undefined;
+    return found.next > offset ? { records, first: found.first as Position, last } : undefined;
   } catch (error) {
     if (refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') {
       throw error;
     }
-    place.offset = await source.nearest(topic, place.wanted);
-    place.atHead = false;
+    if (place.atHead) {
+      // It may be what another one has waited for at the same topic.
+      place.atHead = false;
+      return undefined;
+    }
+    const first = await source.first(topic);
+    if (first <= place.offset) {
+      throw new LogTruncated(workspace, (place.offset - 1) as Position);
+    }
+    place.offset = first;
     return undefined;
   }
 }

@@ -73,6 +73,20 @@ export class Topics {
     return topic;
   }
 
+  /**
+   * By its name of now: what a node remembers may have been deleted and made again by another.
+   *
+   * @throws ServiceError `workspace-not-found`, also where the topic is of another epoch.
+   */
+  async requireOf(workspace: string, epoch: string): Promise<Topic> {
+    this.forget(workspace);
+    const topic = await this.require(workspace);
+    if (epochOf(topic) !== epoch) {
+      throw notFound(workspace);
+    }
+    return topic;
+  }
+
   /** Has the next `require` ask. */
   forget(workspace: string): void {
     this.#cluster.forget(this.nameOf(workspace));
@@ -109,9 +123,9 @@ export class Topics {
     await this.#spread(workspace, id);
   }
 
-  /** @throws ServiceError `workspace-not-found`, also where the topic is of another epoch. */
+  /** @throws As `requireOf`. */
   async retain(workspace: string, epoch: string, retention: Retention): Promise<void> {
-    const { name } = await this.#requireOf(workspace, epoch);
+    const { name } = await this.requireOf(workspace, epoch);
     const configs = configsOf(settingsOf(retention)).map((config) => ({
       ...config,
       configOperation: IncrementalAlterConfigOperationTypes.SET,
@@ -122,7 +136,7 @@ export class Topics {
 
   /** As `retain`. */
   async trim(workspace: string, epoch: string, before: number): Promise<void> {
-    const { name, leader } = await this.#requireOf(workspace, epoch);
+    const { name, leader } = await this.requireOf(workspace, epoch);
     const partitions = [{ partitionIndex: 0, offset: BigInt(before) }];
     await this.#cluster
       .link(leader, 'ask')
@@ -149,16 +163,6 @@ export class Topics {
     } finally {
       this.forget(workspace);
     }
-  }
-
-  /** By its name of now: what a node remembers may have been deleted and made again by another. */
-  async #requireOf(workspace: string, epoch: string): Promise<Topic> {
-    this.forget(workspace);
-    const topic = await this.require(workspace);
-    if (epochOf(topic) !== epoch) {
-      throw notFound(workspace);
-    }
-    return topic;
   }
 
   /** Asks twice before it says that there is none, as the broker may just not know yet. */

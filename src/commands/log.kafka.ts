@@ -82,12 +82,20 @@ class KafkaLog implements EventLog {
     return this.#with(workspace, (topic) => this.#read(topic, after + 1, limitBytes));
   }
 
-  async *follow(workspace: string, after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+  async *follow(
+    workspace: string,
+    epoch: string,
+    after: Position,
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch> {
     this.#assertOpen();
     if (signal.aborted) {
       return;
     }
-    const topic = await this.#with(workspace, (found) => Promise.resolve(found));
+    const topic = await patiently(this.#waitMs, async () => {
+      const known = await this.#topics.require(workspace);
+      return epochOf(known) === epoch ? known : this.#topics.requireOf(workspace, epoch);
+    });
     const source = {
       require: (id: string) => this.#topics.require(id),
       forget: (id: string) => {
@@ -95,7 +103,7 @@ class KafkaLog implements EventLog {
       },
       fetch: (of: Topic, offset: number) => fetchOnce(this.#cluster, of, offset, FOLLOW_BYTES),
       wait: (of: Topic, offset: number, until: AbortSignal) => this.#tails.wait(of, offset, until),
-      nearest: (of: Topic, offset: number) => this.#nearest(of, offset),
+      first: async (of: Topic) => (await offsetAt(this.#cluster, of, 'earliest')) ?? 0,
     };
     yield* follow(source, workspace, topic, after, signal);
   }

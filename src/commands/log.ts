@@ -23,6 +23,19 @@ export interface Bounds {
 }
 
 /**
+ * A log ends before what was read of it: it has lost records that it had acknowledged, as a broker
+ * may that is alone and loses its power. What is appended next gets their positions once more.
+ */
+export class LogTruncated extends Error {
+  constructor(workspace: string, position: Position) {
+    super(
+      `The log of ${workspace} ends before ${position}, which was read of it: it has lost records.`,
+    );
+    this.name = 'LogTruncated';
+  }
+}
+
+/**
  * The write side: one totally ordered log per workspace.
  *
  * A back end keeps every record that it has acknowledged, through a crash of the process or of the
@@ -52,10 +65,16 @@ export interface EventLog {
   /**
    * As `read`, again and again, each time further; waits at the head, and sees a record as soon as
    * it is durable. Nothing is read ahead: a slow consumer slows the reading down, and costs no
-   * memory. Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped,
-   * and with `unavailable` when it is closed.
+   * memory. Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped, or
+   * is of another epoch, with `unavailable` when it is closed, and with `LogTruncated` where it ends
+   * before `after`.
    */
-  follow(workspace: string, after: Position, signal: AbortSignal): AsyncIterable<Batch>;
+  follow(
+    workspace: string,
+    epoch: string,
+    after: Position,
+    signal: AbortSignal,
+  ): AsyncIterable<Batch>;
 
   bounds(workspace: string): Promise<Bounds>;
 

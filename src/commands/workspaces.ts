@@ -30,6 +30,8 @@ export interface WorkspacesOptions {
   readonly retention: Partial<RetentionPolicy>;
   /** Told of every event of the system workspace, those from before the start included. */
   readonly fold?: (event: Event) => void;
+  /** Told when this node has folded what is not in the log any more: it has to start anew. */
+  readonly onFatal?: (error: Error) => void;
 }
 
 const FOR_EVER: RetentionPolicy = { log: {}, history: {} };
@@ -61,9 +63,14 @@ export class Workspaces {
     this.#options = options;
     this.#system = new Workspace(SYSTEM_WORKSPACE, epoch, new Date(0).toISOString(), {});
     this.#byId.set(SYSTEM_WORKSPACE, this.#system);
-    this.#journal = new Journal(log, (event) => {
-      this.#fold(event);
-    });
+    this.#journal = new Journal(
+      log,
+      epoch,
+      (event) => {
+        this.#fold(event);
+      },
+      (error) => options.onFatal?.(error),
+    );
   }
 
   /** Folds all there is, then follows. */

@@ -1,8 +1,9 @@
-import type { Batch, EventLog } from '../commands/log.js';
-import { eventOf, type Incarnation, type Position, type Recorded } from '../event.js';
+import { LogTruncated, type Batch, type EventLog } from '../commands/log.js';
+import { BEFORE_FIRST, eventOf, type Incarnation, type Position, type Recorded } from '../event.js';
 import { logger } from '../logger.js';
 import { metrics } from '../metrics.js';
 import { pause } from '../pause.js';
+import { parseFilter } from '../queries/filter.js';
 import { Turns } from '../turns.js';
 import { Budget } from './budget.js';
 import type { DeadLetters } from './deadletter.js';
@@ -46,9 +47,9 @@ export interface Course {
 }
 
 /** Everything in the log, as soon as it is there. */
-function allOf({ id }: Incarnation, { log }: Ends): Course {
+function allOf({ id, epoch }: Incarnation, { log }: Ends): Course {
   return {
-    read: (after, signal) => log.follow(id, after, signal),
+    read: (after, signal) => log.follow(id, epoch, after, signal),
     writesMax: WRITES_MAX,
     spend: (bytes, write) => budget.spend(bytes, write),
     counter: metrics.historized,
@@ -96,16 +97,33 @@ export class Projection {
    * @throws Whatever log or store fail with. To run again is safe: what was written is there.
    */
   async run(signal: AbortSignal): Promise<void> {
+    const { log, store } = this.#ends;
+    try {
+      await this.#carry(await store.checkpoint(this.#of), signal);
+    } catch (error) {
+      if (!(error instanceof LogTruncated)) {
+        throw error;
+      }
+      metrics.logTruncations.inc();
+      logger.error({ err: error, workspaceId: this.#of.id }, 'carrying over all that the log has');
+      // What came since stands where the history is already. The checkpoint stays: it moves on once
+      // the log is further than it was.
+      const { first } = await log.bounds(this.#of.id);
+      await this.#carry((first - 1) as Position, signal);
+    }
+  }
+
+  async #carry(after: Position, signal: AbortSignal): Promise<void> {
     const { store } = this.#ends;
     const { writesMax } = this.#course;
     const failing = new AbortController();
     const ending = AbortSignal.any([signal, failing.signal]);
-    let read = await store.checkpoint(this.#of);
+    let read = after;
     this.checkpoint = this.#written = read;
     const pending: Pending[] = [];
     const writing: Promise<void>[] = [];
     for await (const { records, first, last } of this.#course.read(read, ending)) {
-      this.#tellLost(read, first);
+      await this.#keepLoss(read, first);
       read = last;
       pending.push({ last: read, acceptedAt: acceptedAt(records) });
       this.#pending = pending;
@@ -184,14 +202,35 @@ export class Projection {
     }
   }
 
-  /** Retention has passed the projection: what is gone from the log can never be searched. */
-  #tellLost(read: Position, first: Position): void {
-    const lost = first - 1 - read;
+  /**
+   * Retention has passed the projection: what is gone from the log can never be searched. It is kept
+   * with the history before the checkpoint passes it, as subscribers could not tell it afterwards.
+   */
+  async #keepLoss(read: Position, before: Position): Promise<void> {
+    if (before <= read + 1) {
+      return;
+    }
+    // Without a checkpoint it may have been restored, and is whole as far as it goes.
+    const after = read === BEFORE_FIRST ? await this.#newestBefore(before) : read;
+    const lost = before - 1 - after;
     if (lost > 0) {
+      await this.#ends.store.lose(this.#of, [{ after, before }]);
       metrics.unhistorized.inc(lost);
-      const what = { workspaceId: this.#of.id, after: read, before: first };
+      const what = { workspaceId: this.#of.id, after, before };
       logger.error(what, 'the log has forgotten events before they were historized');
     }
+  }
+
+  async #newestBefore(before: Position): Promise<Position> {
+    const { hits } = await this.#ends.store.search({
+      of: [this.#of],
+      filter: parseFilter({}),
+      sort: 'position',
+      order: 'newest',
+      limit: 1,
+      last: before - 1,
+    });
+    return hits[0]?.record.position ?? BEFORE_FIRST;
   }
 }
 

@@ -39,7 +39,7 @@ export async function* pastAndLog(
       }
       continue;
     }
-    for await (const batch of log.follow(old.id, read, signal)) {
+    for await (const batch of log.follow(old.id, old.epoch, read, signal)) {
       if (batch.first > read + 1) {
         break;
       }

@@ -62,7 +62,7 @@ export class Rebuilder {
    * @throws Whatever log or store fail with. To run again is safe.
    */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#trim();
+    await this.#inherit();
     const ending = new AbortController();
     const either = AbortSignal.any([signal, ending.signal]);
     const ends = await Promise.allSettled(
@@ -91,7 +91,7 @@ export class Rebuilder {
     // Most of it already here, where nothing rests for it.
     await ends.store.settle(of);
     const replace = async (): Promise<void> => {
-      await this.#trim();
+      await this.#inherit();
       if (await this.#reached(signal)) {
         // The log may have forgotten what only the old one has for good so far.
         await ends.store.settle(of);
@@ -133,9 +133,10 @@ export class Rebuilder {
     return false;
   }
 
-  /** What was trimmed of the old history must not come back with the new one. */
-  async #trim(): Promise<void> {
+  /** What was trimmed of the old history must not come back with the new one; nor can what it lost. */
+  async #inherit(): Promise<void> {
     const { of, ends } = this.#options;
+    await ends.store.lose(of, await ends.store.losses(this.#old));
     const trimmed = await ends.store.trimmed(this.#old);
     if (trimmed === BEFORE_FIRST) {
       return;

@@ -2,12 +2,14 @@ import { nameOf, type Incarnation, type Position, type Recorded } from '../event
 import { EVERYTHING, translate } from '../queries/filter.elastic.js';
 import { compile } from '../queries/filter.predicate.js';
 import { pageBytesMax } from './limits.js';
+import type { Loss } from './losses.js';
 import { Aggregations } from './store.elastic.aggregate.js';
 import { BulkQueue } from './store.elastic.bulk.js';
 import { Checkpoints } from './store.elastic.checkpoints.js';
 import { ColumnLists } from './store.elastic.columns.js';
 import { Cluster, type ClusterOptions } from './store.elastic.client.js';
 import { Indices, type IndexOptions } from './store.elastic.indices.js';
+import { Losses } from './store.elastic.losses.js';
 import { hitsMax, walk } from './store.elastic.reader.js';
 import { remove } from './store.elastic.remove.js';
 import { QueryTime } from './store.elastic.time.js';
@@ -45,6 +47,7 @@ class ElasticStore implements EventStore {
   readonly #indices: Indices;
   readonly #checkpoints: Checkpoints;
   readonly #columns: ColumnLists;
+  readonly #losses: Losses;
   readonly #aggregations: Aggregations;
   readonly #writer: Writer;
   readonly #searchMsMax: number;
@@ -54,6 +57,7 @@ class ElasticStore implements EventStore {
     this.#indices = new Indices(this.#cluster, options);
     this.#checkpoints = new Checkpoints(this.#cluster, this.#indices);
     this.#columns = new ColumnLists(this.#cluster, this.#indices);
+    this.#losses = new Losses(this.#cluster, this.#indices);
     const queue = new BulkQueue(this.#cluster);
     this.#writer = new Writer(
       this.#cluster,
@@ -155,6 +159,16 @@ class ElasticStore implements EventStore {
     return records;
   }
 
+  losses(of: Incarnation): Promise<readonly Loss[]> {
+    return this.#losses.get(of);
+  }
+
+  async lose(of: Incarnation, losses: readonly Loss[]): Promise<void> {
+    if (losses.length > 0) {
+      await this.#losses.add(of, losses);
+    }
+  }
+
   trimmed(of: Incarnation): Promise<Position> {
     return this.#checkpoints.trimmed(of);
   }
@@ -167,6 +181,7 @@ class ElasticStore implements EventStore {
   async drop(of: Incarnation): Promise<void> {
     await this.#checkpoints.drop(of);
     await this.#columns.drop(of);
+    await this.#losses.drop(of);
     const removal = remove(this.#cluster, this.#indices.events, of, Infinity);
     let step: IteratorResult<number>;
     do {

@@ -9,6 +9,7 @@ import { pack, type Slab } from '../slab.js';
 import { moving, serve } from '../thread.js';
 import { Aggregation } from './aggregation.js';
 import { searchTookTooLong } from './limits.js';
+import type { Loss } from './losses.js';
 import type { Aggregate, AggregateQuery, SearchQuery, Selection } from './store.js';
 import { keyOf, openFile, positionOf, positionsMax } from './store.sqlite.file.js';
 import { RankedPage } from './store.sqlite.page.js';
@@ -60,6 +61,11 @@ interface WorkspaceRow {
 const selectWorkspace = db.prepare<[string], WorkspaceRow>(
   'SELECT number, position, trimmed FROM workspaces WHERE name = ?',
 );
+const selectLosses = db
+  .prepare<[string], string>(
+    'SELECT list FROM losses WHERE workspace = (SELECT number FROM workspaces WHERE name = ?)',
+  )
+  .pluck();
 const selectForward = db.prepare<[number, number], { key: number; bytes: Buffer }>(
   'SELECT key, bytes FROM events WHERE key > ? AND key <= ? ORDER BY key',
 );
@@ -190,6 +196,10 @@ function trimmed(workspace: string): Position {
   return selectWorkspace.get(workspace)?.trimmed ?? BEFORE_FIRST;
 }
 
+function losses(workspace: string): readonly Loss[] {
+  return JSON.parse(selectLosses.get(workspace) ?? '[]') as readonly Loss[];
+}
+
 function packedOf(records: readonly Recorded[]): Packed {
   return { positions: Float64Array.from(records, ({ position }) => position), ...pack(records) };
 }
@@ -202,7 +212,7 @@ function close(): void {
   db.close();
 }
 
-const api = { search, aggregate, scan, checkpoint, trimmed, close };
+const api = { search, aggregate, scan, checkpoint, losses, trimmed, close };
 export type Reader = typeof api;
 
 serve(api);

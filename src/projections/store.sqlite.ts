@@ -2,6 +2,7 @@ import { nameOf, Recorded, type Incarnation, type Position } from '../event.js';
 import { pause } from '../pause.js';
 import { pack, unpack } from '../slab.js';
 import { moving, Thread } from '../thread.js';
+import type { Loss } from './losses.js';
 import type {
   Aggregate,
   AggregateQuery,
@@ -98,6 +99,16 @@ class SqliteStore implements EventStore {
     limitBytes: number,
   ): Promise<readonly Recorded[]> {
     return unpacked(await this.#reader.call('scan', nameOf(of), after, until, limitBytes));
+  }
+
+  losses(of: Incarnation): Promise<readonly Loss[]> {
+    return this.#reader.call('losses', nameOf(of));
+  }
+
+  async lose(of: Incarnation, losses: readonly Loss[]): Promise<void> {
+    if (losses.length > 0) {
+      await this.#writer.call('lose', nameOf(of), losses);
+    }
   }
 
   trimmed(of: Incarnation): Promise<Position> {

@@ -11,6 +11,7 @@ import { instant } from '../instant.js';
 import { unpack } from '../slab.js';
 import { serve } from '../thread.js';
 import { parseEvent } from './document.js';
+import { withLosses, type Loss } from './losses.js';
 import type { Outcome } from './store.js';
 import { keyOf, openFile, positionsMax, workspacesMax } from './store.sqlite.file.js';
 import { tokensOf } from './tokens.sqlite.js';
@@ -69,6 +70,11 @@ const selectKeys = db
 const updateTrimmed = db.prepare(
   'UPDATE workspaces SET trimmed = max(trimmed, ?) WHERE number = ?',
 );
+const selectLosses = db
+  .prepare<[number], string>('SELECT list FROM losses WHERE workspace = ?')
+  .pluck();
+const replaceLosses = db.prepare('REPLACE INTO losses VALUES (?, ?)');
+const deleteLosses = db.prepare('DELETE FROM losses WHERE workspace = ?');
 const deleteTokens = db.prepare('DELETE FROM tokens WHERE rowid = ?');
 const deleteEvent = db.prepare('DELETE FROM events WHERE key = ?');
 const deleteWorkspace = db.prepare('DELETE FROM workspaces WHERE number = ?');
@@ -132,6 +138,7 @@ const markDropped = transaction((workspace: string) => {
 /** Deletes some events of a dropped workspace; after the last of them, the workspace. */
 const purgeSome = transaction((workspace: number) => {
   if (deleteSome(workspace, positionsMax) < purgeEventsMax) {
+    deleteLosses.run(workspace);
     deleteWorkspace.run(workspace);
   }
 });
@@ -188,6 +195,11 @@ const api = {
     sync();
     return position;
   },
+  lose: transaction((workspace: string, losses: readonly Loss[]): void => {
+    const number = numberOf(workspace);
+    const known = JSON.parse(selectLosses.get(number) ?? '[]') as readonly Loss[];
+    replaceLosses.run(number, JSON.stringify(withLosses(known, losses)));
+  }),
   /** Removes some of what is to be trimmed; tells how many events, and 0 when all are gone. */
   trim: transaction((workspace: string, upTo: number): number => {
     const number = numberOf(workspace);

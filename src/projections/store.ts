@@ -1,6 +1,7 @@
 import type { Incarnation, Position, Recorded } from '../event.js';
 import type { Interval } from '../interval.js';
 import type { Filter } from '../queries/filter.js';
+import type { Loss } from './losses.js';
 
 /** What became of one record: now stored, there already, or refused for good with the reason. */
 export type Outcome = 'stored' | 'exists' | { readonly refused: string };
@@ -164,6 +165,12 @@ export interface EventStore {
     until: Position,
     limitBytes: number,
   ): Promise<readonly Recorded[]>;
+
+  /** What the log had forgotten before it was historized, in order; nothing else tells of it. */
+  losses(of: Incarnation): Promise<readonly Loss[]>;
+
+  /** Keeps losses, as long as the history. Those that are known, or reach into one, make one. */
+  lose(of: Incarnation, losses: readonly Loss[]): Promise<void>;
 
   /** What was trimmed: everything up to here; `BEFORE_FIRST` when nothing was. */
   trimmed(of: Incarnation): Promise<Position>;

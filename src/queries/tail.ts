@@ -1,5 +1,5 @@
 import type { Config } from '../config.js';
-import type { Batch, Bounds, EventLog } from '../commands/log.js';
+import { LogTruncated, type Batch, type Bounds, type EventLog } from '../commands/log.js';
 import { ServiceError } from '../errors.js';
 import type { Incarnation, Position, Recorded } from '../event.js';
 import { logger } from '../logger.js';
@@ -92,21 +92,25 @@ export class Tail {
     if (first <= position + 1) {
       return { records, end: last };
     }
-    const end = (first - 1) as Position;
     const of = historyOf(this.workspace, this.epoch);
     // Only what the checkpoint vouches for: a later write may be there before an earlier one.
-    const kept = Math.min(await store.checkpoint(of), end) as Position;
-    const past = await store.scan(of, position, kept, readBytes);
+    const kept = Math.min(await store.checkpoint(of), first - 1) as Position;
+    if (kept <= position) {
+      return { records, end: last, lostBefore: first };
+    }
+    const loss = (await store.losses(of)).find(({ before }) => before > position + 1);
+    if (loss && loss.after <= position) {
+      return { records: [], end: (loss.before - 1) as Position, lostBefore: loss.before };
+    }
+    const whole = Math.min(kept, loss?.after ?? kept) as Position;
+    const past = await store.scan(of, position, whole, readBytes);
     // Asked only now, as retention goes on meanwhile: what it has passed may be there in part.
-    const trimmed = Math.min(await store.trimmed(of), end) as Position;
+    const trimmed = Math.min(await store.trimmed(of), whole) as Position;
     if (trimmed > position) {
       return { records: [], end: trimmed, lostBefore: (trimmed + 1) as Position };
     }
-    if (past.length > 0) {
-      return upToLast(past);
-    }
-    // A stretch of which the history has nothing was either never to be kept, or it is lost.
-    return { records, end: last, ...(kept < end && { lostBefore: first }) };
+    // What the history has nothing of though it is so far was never to be kept.
+    return { records: past, end: past.at(-1)?.position ?? whole };
   }
 
   /** Resolves when the head has moved, or the tail has ended. */
@@ -153,13 +157,19 @@ export class Tail {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        for await (const batch of this.#sources.log.follow(this.workspace, this.#head, signal)) {
+        const { log } = this.#sources;
+        for await (const batch of log.follow(this.workspace, this.epoch, this.#head, signal)) {
           this.#publish(batch);
           this.#ring.push(batch.records);
         }
       } catch (error) {
         if (error instanceof ServiceError && error.code === 'workspace-not-found') {
           this.#fail(error);
+          return;
+        }
+        if (error instanceof LogTruncated) {
+          // Who comes back with a cursor is told that it is ahead.
+          this.#fail(new ServiceError('unavailable', 'The log has lost events.', { cause: error }));
           return;
         }
         logger.error({ err: error, workspaceId: this.workspace }, 'a tail broke off, going on');

@@ -13,7 +13,16 @@ import type { EmbeddedLogOptions } from '../../src/commands/log.embedded.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import type { Batch } from '../../src/commands/log.js';
 import { logContract } from '../contract/log.contract.js';
-import { numbered, numbersOf, range, readAll, sealed, sealedBytes, trimLog } from './sealed.js';
+import {
+  followLog,
+  numbered,
+  numbersOf,
+  range,
+  readAll,
+  sealed,
+  sealedBytes,
+  trimLog,
+} from './sealed.js';
 
 const MIB = 1024 * 1024;
 
@@ -366,7 +375,7 @@ describe('the embedded log, beyond what every log promises', () => {
 });
 
 function follow(log: EmbeddedLog, after: Position): AsyncIterator<Batch> {
-  return log.follow('w', after, new AbortController().signal)[Symbol.asyncIterator]();
+  return followLog(log, 'w', after, new AbortController().signal);
 }
 
 type Appender = ChildProcessByStdio<null, Readable, null>;

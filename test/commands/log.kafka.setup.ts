@@ -4,6 +4,7 @@ import { openKafkaLog, type KafkaLogOptions } from '../../src/commands/log.kafka
 import type { Batch, EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { KAFKA_BROKERS } from '../stack/servers.js';
+import { followLog } from './sealed.js';
 
 const BROKERS = KAFKA_BROKERS.split(',');
 
@@ -69,8 +70,5 @@ export function follower(
   after: Position = BEFORE_FIRST,
   signal = new AbortController().signal,
 ): AsyncIterator<Batch, undefined> {
-  return log.follow(workspace, after, signal)[Symbol.asyncIterator]() as AsyncIterator<
-    Batch,
-    undefined
-  >;
+  return followLog(log, workspace, after, signal) as AsyncIterator<Batch, undefined>;
 }

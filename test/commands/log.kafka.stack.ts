@@ -161,16 +161,6 @@ describe('the Kafka log, beyond what every log promises', () => {
     await Promise.all([forgetting, read(), read(), read()]);
   });
 
-  it('waits for a position that the log has not come to', async () => {
-    const log = await open({ topicPrefix });
-    await log.create('w', {});
-    const next = follower(log, 'w', 3 as Position).next();
-    for (const n of range(0, 6)) {
-      await log.append('w', [sealed(n)]);
-    }
-    assert.deepEqual(numbersOf([...(await next).value!.records]).at(0), 4);
-  });
-
   it('is one log for all nodes, by the same epoch', async () => {
     const [one, two] = [await open({ topicPrefix }), await open({ topicPrefix })];
     const { epoch } = await one.create('w', {});

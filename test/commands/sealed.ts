@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EventLog } from '../../src/commands/log.js';
+import type { Batch, EventLog } from '../../src/commands/log.js';
 import {
   BEFORE_FIRST,
   type Event,
@@ -58,6 +58,17 @@ export async function dropLog(log: EventLog, workspace: string): Promise<void> {
 export async function trimLog(log: EventLog, workspace: string, before: number): Promise<void> {
   const { epoch } = await log.bounds(workspace);
   await log.trim(workspace, epoch, before as Position);
+}
+
+/** Follows the log of a workspace, whichever there is when it begins. */
+export async function* followLog(
+  log: EventLog,
+  workspace: string,
+  after: Position,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const { epoch } = await log.bounds(workspace);
+  yield* log.follow(workspace, epoch, after, signal);
 }
 
 export async function readAll(log: EventLog, workspace: string): Promise<Recorded[]> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { EventLog } from '../../src/commands/log.js';
+import { LogTruncated, type EventLog } from '../../src/commands/log.js';
 import type { Workspaces } from '../../src/commands/workspaces.js';
 import type { Position } from '../../src/event.js';
 import { until } from '../until.js';
@@ -233,6 +233,21 @@ describe('Workspaces', () => {
       );
       assert.equal((await own.put(id, {}, CONTEXT)).id, id);
       assert.ok(failures < 0);
+    });
+
+    it('ends the node where what is folded is not in the log any more', async () => {
+      const fatal: Error[] = [];
+      const breaking = withMethods(log, {
+        follow: async function* (of, epoch, after, signal) {
+          for await (const batch of log.follow(of, epoch, after, signal)) {
+            yield batch;
+            throw new LogTruncated(of, batch.last);
+          }
+        },
+      });
+      await open(breaking, { onFatal: (error) => fatal.push(error) });
+      await until('it is told', () => fatal.length > 0);
+      assert.ok(fatal.length === 1 && fatal[0] instanceof LogTruncated);
     });
 
     it('passes over what is about an earlier incarnation', async () => {

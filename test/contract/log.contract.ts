@@ -405,7 +405,7 @@ function sum(numbers: readonly number[]): number {
 
 async function everyCallFails(log: EventLog, workspace: string, code: string): Promise<void> {
   const { signal } = new AbortController();
-  const follow = log.follow(workspace, BEFORE_FIRST, signal)[Symbol.asyncIterator]();
+  const follow = log.follow(workspace, 'abcdefgh', BEFORE_FIRST, signal)[Symbol.asyncIterator]();
   await Promise.all([
     assert.rejects(log.append(workspace, [sealed(0)]), { code }),
     assert.rejects(log.read(workspace, BEFORE_FIRST, MIB), { code }),

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import type { Batch, EventLog } from '../../src/commands/log.js';
+import { LogTruncated, type Batch, type EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Position, type Recorded } from '../../src/event.js';
-import { numbered, numbersOf, positionsOf, range, sealed, trimLog } from '../commands/sealed.js';
+import {
+  dropLog,
+  followLog,
+  numbered,
+  numbersOf,
+  positionsOf,
+  range,
+  sealed,
+  trimLog,
+} from '../commands/sealed.js';
 
 interface Subject {
   readonly log: EventLog;
@@ -26,7 +35,7 @@ export function followContract(current: () => Subject): void {
     });
 
     const follow = (after: Position = BEFORE_FIRST): AsyncIterator<Batch> =>
-      log.follow(workspace, after, ended.signal)[Symbol.asyncIterator]();
+      followLog(log, workspace, after, ended.signal);
 
     it('gives what is there, then waits for what comes', async () => {
       await log.append(workspace, numbered(0, 3));
@@ -116,9 +125,32 @@ export function followContract(current: () => Subject): void {
       assert.deepEqual(numbersOf((await next).value.records), [1]);
     });
 
+    it('fails where it was read up to what the log does not hold: that was lost', async () => {
+      await log.append(workspace, numbered(0, 3));
+      await assert.rejects(follow(3 as Position).next(), LogTruncated);
+      const next = follow(2 as Position).next();
+      await log.append(workspace, [sealed(3)]);
+      assert.deepEqual(numbersOf((await next).value.records), [3]);
+    });
+
+    it('gives nothing of another incarnation, neither before nor after it', async () => {
+      const { epoch } = await log.bounds(workspace);
+      const of = (wanted: string): AsyncIterator<Batch> =>
+        log.follow(workspace, wanted, BEFORE_FIRST, ended.signal)[Symbol.asyncIterator]();
+      await assert.rejects(of('abcdefgh').next(), { code: 'workspace-not-found' });
+      await dropLog(log, workspace);
+      const again = await log.create(workspace, {});
+      await assert.rejects(of(epoch).next(), { code: 'workspace-not-found' });
+      await log.append(workspace, [sealed(0)]);
+      assert.deepEqual(numbersOf((await of(again.epoch).next()).value.records), [0]);
+    });
+
     it('fails when the workspace is dropped, even if it is made again', async () => {
       const { epoch } = await log.bounds(workspace);
-      const next = follow().next();
+      const next = log
+        .follow(workspace, epoch, BEFORE_FIRST, ended.signal)
+        [Symbol.asyncIterator]()
+        .next();
       const behind = follow();
       await Promise.all([
         assert.rejects(next, { code: 'workspace-not-found' }),

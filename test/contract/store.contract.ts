@@ -8,6 +8,7 @@ import { idsOf, incarnation, recorded, recordedRange, written } from '../project
 import { aggregateContract } from './store.aggregate.contract.js';
 import { orderContract } from './store.order.contract.js';
 import { searchContract } from './store.search.contract.js';
+import { lossesContract } from './store.losses.contract.js';
 import { trimContract } from './store.trim.contract.js';
 
 /** A store that is empty or not: a test makes workspaces of its own. */
@@ -263,5 +264,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     orderContract(() => store);
     aggregateContract(() => store);
     trimContract(() => store);
+    lossesContract(() => store);
   });
 }

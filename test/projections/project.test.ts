@@ -24,7 +24,6 @@ import {
   range,
   sealed,
   sealedBytes,
-  trimLog,
 } from '../commands/sealed.js';
 import { CONTEXT, Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
@@ -245,17 +244,6 @@ describe('The projection', () => {
     );
     assert.ok(letters.every(({ reason }) => reason.length > 0));
     assert.equal(await counted('refused'), before + 3);
-  });
-
-  it('tells, and goes on, where the log has forgotten what was not historized', async () => {
-    const lost = async (): Promise<number> => (await metrics.unhistorized.get()).values[0]!.value;
-    const before = await lost();
-    await append(0, 10);
-    await trimLog(backEnds.log, workspace, 4);
-    start();
-    await historized(9);
-    assert.deepEqual(numbersOf(await history()), range(4, 10));
-    assert.equal(await lost(), before + 4);
   });
 
   describe('of a workspace that is deleted', () => {

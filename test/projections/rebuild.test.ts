@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { BEFORE_FIRST, type Position, type Recorded } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
+import type { Loss } from '../../src/projections/losses.js';
 import type { EventStore } from '../../src/projections/store.js';
 import { range, sealedBytes } from '../commands/sealed.js';
 import { Gate, withMethods } from '../support/backends.js';
@@ -93,6 +94,24 @@ describe('A rebuild', () => {
     await site.searched(1);
     assert.equal(await site.backEnds.store.trimmed(site.workspace.history), 39);
     assert.deepEqual(await site.held(), range(40, 100));
+  });
+
+  it('still tells what the old history has lost, before it began and since', async () => {
+    await site.historized(100, (n) => n < 10 || (n >= 50 && n < 60));
+    const old = site.workspace.history;
+    const lost = (after: number, before: number): Loss[] => [
+      { after: after as Position, before: before as Position },
+    ];
+    await site.backEnds.store.lose(old, lost(-1, 10));
+    const gate = new Gate();
+    site.start(site.holding(gate));
+    await site.step('rebuilding', 1);
+    await gate.reached;
+    await site.backEnds.store.lose(old, lost(49, 60));
+    gate.open();
+    await site.searched(1);
+    const kept = await site.backEnds.store.losses(site.workspace.history);
+    assert.deepEqual(kept, [...lost(-1, 10), ...lost(49, 60)]);
   });
 
   it('comes to the end also where everything was trimmed', async () => {

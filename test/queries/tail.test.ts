@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { EventLog } from '../../src/commands/log.js';
+import { LogTruncated, type EventLog } from '../../src/commands/log.js';
 import type { ServiceError } from '../../src/errors.js';
 import { BEFORE_FIRST, type Position } from '../../src/event.js';
 import { parseFilter } from '../../src/queries/filter.js';
 import { Ring } from '../../src/queries/ring.js';
 import { Tail, type Stretch } from '../../src/queries/tail.js';
-import { dropLog, numbered, positionsOf, range, sealed, trimLog } from '../commands/sealed.js';
+import {
+  dropLog,
+  numbered,
+  positionsOf,
+  range,
+  readAll,
+  sealed,
+  trimLog,
+} from '../commands/sealed.js';
 import { withMethods, withBackEnds, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { historize } from './history.js';
@@ -214,13 +222,47 @@ describe('A tail', () => {
       tail.stop();
     });
 
+    it('says what was lost in the midst of the history, and goes on after it', async () => {
+      await append(0, 40);
+      const { epoch } = await backEnds.log.bounds(workspace);
+      const of = backEnds.historyOf(workspace, epoch);
+      const records = await readAll(backEnds.log, workspace);
+      await backEnds.store.write(
+        of,
+        records.filter(({ position }) => position < 10 || position >= 20),
+      );
+      await backEnds.store.lose(of, [{ after: 9 as Position, before: 20 as Position }]);
+      await backEnds.store.advance(of, 39 as Position);
+      await trim(30);
+      const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
+      const kept = { records: range(4, 10), end: 9 };
+      assert.deepEqual(shown(await tail.after(3 as Position)), kept);
+      const lost = { records: [], end: 19, lostBefore: 20 };
+      for (const position of [9, 12, 18]) {
+        assert.deepEqual(shown(await tail.after(position as Position)), lost);
+      }
+      const rest = { records: range(20, 30), end: 29 };
+      assert.deepEqual(shown(await tail.after(19 as Position)), rest);
+    });
+
+    it('looks once more for what was being historized', async () => {
+      await append(0, 20);
+      await historize(backEnds, workspace, 9);
+      await trim(20);
+      const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
+      assert.deepEqual(shown(await tail.after(4 as Position)), { records: range(5, 10), end: 9 });
+      const { epoch } = await backEnds.log.bounds(workspace);
+      await backEnds.store.advance(backEnds.historyOf(workspace, epoch), 19 as Position);
+      assert.deepEqual(shown(await tail.after(9 as Position)), { records: [], end: 19 });
+    });
+
     it('has lost nothing that was never to be kept', async () => {
       await append(0, 40);
       const { epoch } = await backEnds.log.bounds(workspace);
       await backEnds.store.advance(backEnds.historyOf(workspace, epoch), 39 as Position);
       await trim(30);
       const tail = await start({}, { ...CONFIG, ringBytesMax: 0, readBytes: 1_000_000 });
-      assert.deepEqual(shown(await tail.after(5 as Position)), { records: range(30, 40), end: 39 });
+      assert.deepEqual(shown(await tail.after(5 as Position)), { records: [], end: 29 });
       await trim(40);
       assert.deepEqual(shown(await tail.after(5 as Position)), { records: [], end: 39 });
     });
@@ -281,6 +323,24 @@ describe('A tail', () => {
     assert.deepEqual(reader.positions, range(0, 6));
     assert.deepEqual(other.positions, range(3, 6));
     assert.deepEqual(await walk(tail, -1), range(0, 6));
+  });
+
+  it('is over where the log has lost what it has delivered: its positions come again', async () => {
+    const tail = await start({
+      follow: async function* (of, epoch, after, signal) {
+        if (after >= 0) {
+          throw new LogTruncated(of, after);
+        }
+        for await (const batch of backEnds.log.follow(of, epoch, after, signal)) {
+          yield batch;
+          throw new Error('the broker is away');
+        }
+      },
+    });
+    const failed = new Promise<ServiceError>((resolve) => tail.onFailed(resolve));
+    await append(0, 3);
+    assert.equal((await failed).code, 'unavailable');
+    await assert.rejects(tail.reach(3 as Position), { code: 'unavailable' });
   });
 
   it('is over when its workspace is, for all who listen, wait, or come later', async () => {

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.js';
+import { metrics } from '../../src/metrics.js';
+import { DeadLetters } from '../../src/projections/deadletter.js';
+import { Projection } from '../../src/projections/projection.js';
+import type { EventStore } from '../../src/projections/store.js';
+import { numbered, numbersOf, range, readAll, trimLog } from '../commands/sealed.js';
+import { withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
+import { until } from '../until.js';
+import { END } from './newest.js';
+
+describe('A projection', () => {
+  let backEnds: BackEnds;
+  let deadLetters: DeadLetters;
+  let of: Incarnation;
+  let stopping: AbortController;
+  let running: Promise<void>;
+
+  withWorkspaces((opened, workspaces) => {
+    backEnds = opened;
+    before(async () => {
+      deadLetters = await DeadLetters.open(opened.log, opened.store, workspaces);
+    });
+  });
+
+  beforeEach(async () => {
+    const id = `w-${randomUUID()}`;
+    const { epoch } = await backEnds.log.create(id, {});
+    of = backEnds.historyOf(id, epoch);
+    stopping = new AbortController();
+    running = Promise.resolve();
+  });
+
+  afterEach(async () => {
+    stopping.abort();
+    await running;
+  });
+
+  /** One on the real store, but for some of its calls. */
+  const projection = (methods: Partial<EventStore> = {}, incarnation = of): Projection =>
+    new Projection(incarnation, {
+      log: backEnds.log,
+      store: withMethods(backEnds.store, methods),
+      deadLetters,
+    });
+  const start = (): void => {
+    running = projection().run(stopping.signal);
+  };
+  const append = (from: number, to: number): Promise<Position> =>
+    backEnds.log.append(of.id, numbered(from, to));
+  const historized = (position: number): Promise<boolean> =>
+    until(`it is historized up to ${position}`, async () => {
+      return (await backEnds.store.checkpoint(of)) === (position as Position);
+    });
+  const history = async (): Promise<number[]> =>
+    numbersOf(await backEnds.store.scan(of, BEFORE_FIRST, END, Infinity));
+  const countedBy = async (counter: typeof metrics.unhistorized): Promise<number> =>
+    (await counter.get()).values[0]?.value ?? 0;
+
+  describe('where the log has forgotten what was not historized', () => {
+    it('goes on, and tells what was lost', async () => {
+      const before = await countedBy(metrics.unhistorized);
+      await append(0, 10);
+      await backEnds.store.advance(of, 1 as Position);
+      await trimLog(backEnds.log, of.id, 4);
+      start();
+      await historized(9);
+      assert.deepEqual(await history(), range(4, 10));
+      assert.equal(await countedBy(metrics.unhistorized), before + 2);
+      assert.deepEqual(await backEnds.store.losses(of), [{ after: 1, before: 4 }]);
+    });
+
+    it('goes on only once that is kept', async () => {
+      await append(0, 10);
+      await trimLog(backEnds.log, of.id, 4);
+      const lose = (): Promise<void> => Promise.reject(new Error('the store does not answer'));
+      await assert.rejects(projection({ lose }).run(stopping.signal), /does not answer/);
+      assert.deepEqual(await history(), []);
+      start();
+      await historized(9);
+      assert.deepEqual(await backEnds.store.losses(of), [{ after: -1, before: 4 }]);
+    });
+
+    it('takes what was restored without its checkpoint for whole as far as it goes', async () => {
+      const before = await countedBy(metrics.unhistorized);
+      await append(0, 20);
+      const records = await readAll(backEnds.log, of.id);
+      await backEnds.store.write(of, records.slice(0, 6));
+      await trimLog(backEnds.log, of.id, 10);
+      start();
+      await historized(19);
+      assert.deepEqual(await backEnds.store.losses(of), [{ after: 5, before: 10 }]);
+      assert.equal(await countedBy(metrics.unhistorized), before + 4);
+    });
+  });
+
+  it('tells of no loss where there is none', async () => {
+    await append(0, 10);
+    await backEnds.store.advance(of, 3 as Position);
+    await trimLog(backEnds.log, of.id, 4);
+    start();
+    await historized(9);
+    assert.deepEqual(await backEnds.store.losses(of), []);
+  });
+
+  it('carries over all that the log has where that has lost what was historized', async () => {
+    const before = await countedBy(metrics.logTruncations);
+    await append(0, 5);
+    await trimLog(backEnds.log, of.id, 2);
+    await backEnds.store.advance(of, 7 as Position);
+    start();
+    await until('it is carried', async () => (await history()).length === 3);
+    assert.equal(await countedBy(metrics.logTruncations), before + 1);
+    // These stand where the history is already.
+    await append(5, 7);
+    await until('they are carried', async () => (await history()).length === 5);
+    assert.equal(await backEnds.store.checkpoint(of), 7);
+    await append(7, 10);
+    await historized(9);
+    assert.deepEqual(await history(), range(2, 10));
+    assert.deepEqual(await backEnds.store.losses(of), []);
+  });
+
+  it('carries nothing of another incarnation into its history', async () => {
+    await append(0, 5);
+    const earlier = backEnds.historyOf(of.id, 'abcdefgh');
+    const ending = projection({}, earlier).run(stopping.signal);
+    await assert.rejects(ending, { code: 'workspace-not-found' });
+    assert.deepEqual(await backEnds.store.scan(earlier, BEFORE_FIRST, END, Infinity), []);
+  });
+});
