@@ -35,6 +35,8 @@ async function main(): Promise<void> {
       .then(
         () => {
           logger.info('stopped');
+          // A client of Kafka that met its restart may have left a connection open.
+          process.exit(0);
         },
         (error: unknown) => {
           logger.fatal({ err: error }, 'could not stop cleanly');

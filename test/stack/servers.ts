@@ -31,7 +31,7 @@ export async function start(name: Name): Promise<void> {
   await launch(SERVERS[name], folderOf(name));
 }
 
-function folderOf(name: Name): string {
+export function folderOf(name: Name): string {
   const home = process.env.STACK_HOME;
   if (home === undefined) {
     throw new Error('STACK_HOME is not set: run it by npm run test:stack, or say which stack');
