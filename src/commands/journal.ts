@@ -14,6 +14,13 @@ import { LogTruncated, type EventLog } from './log.js';
 
 const RESTART_MS = 1000;
 
+/** Who is told of what the journal comes upon. */
+interface Told {
+  readonly fold: (event: Event) => void;
+  /** What was folded is not in the log any more, and cannot be taken back: the node has to end. */
+  readonly onFatal: (error: Error) => void;
+}
+
 /**
  * The log of the system workspace as a node follows it: what any node appends is folded here, once
  * and in order.
@@ -21,24 +28,16 @@ const RESTART_MS = 1000;
 export class Journal {
   readonly #log: EventLog;
   readonly #epoch: string;
-  readonly #fold: (event: Event) => void;
-  readonly #onFatal: (error: Error) => void;
+  readonly #told: Told;
   readonly #changed = new Set<() => void>();
   readonly #stopping = new AbortController();
   #folded: Position = BEFORE_FIRST;
   #following: Promise<void> = Promise.resolve();
 
-  /** @param onFatal Told when what was folded is not in the log any more: it cannot be taken back. */
-  constructor(
-    log: EventLog,
-    epoch: string,
-    fold: (event: Event) => void,
-    onFatal: (error: Error) => void,
-  ) {
+  constructor(log: EventLog, epoch: string, told: Told) {
     this.#log = log;
     this.#epoch = epoch;
-    this.#fold = fold;
-    this.#onFatal = onFatal;
+    this.#told = told;
   }
 
   /** Folds from the first event on, until it is closed. */
@@ -79,7 +78,7 @@ export class Journal {
         }
       } catch (error) {
         if (error instanceof LogTruncated) {
-          this.#onFatal(error);
+          this.#told.onFatal(error);
           return;
         }
         logger.error({ err: error }, 'cannot follow the system workspace, trying again');
@@ -93,7 +92,7 @@ export class Journal {
     this.#folded = position;
     const event = eventOf(record);
     if (event) {
-      this.#fold(event);
+      this.#told.fold(event);
     } else {
       logger.error({ position }, 'the system workspace has a record that is no event');
     }

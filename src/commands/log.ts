@@ -65,9 +65,9 @@ export interface EventLog {
   /**
    * As `read`, again and again, each time further; waits at the head, and sees a record as soon as
    * it is durable. Nothing is read ahead: a slow consumer slows the reading down, and costs no
-   * memory. Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped, or
-   * is of another epoch, with `unavailable` when it is closed, and with `LogTruncated` where it ends
-   * before `after`.
+   * memory. Ends when the signal aborts; fails with `workspace-not-found` when the log is dropped
+   * or of another epoch, with `unavailable` when it is closed, and with `LogTruncated` where it
+   * ends before `after`.
    */
   follow(
     workspace: string,

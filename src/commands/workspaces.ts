@@ -63,14 +63,10 @@ export class Workspaces {
     this.#options = options;
     this.#system = new Workspace(SYSTEM_WORKSPACE, epoch, new Date(0).toISOString(), {});
     this.#byId.set(SYSTEM_WORKSPACE, this.#system);
-    this.#journal = new Journal(
-      log,
-      epoch,
-      (event) => {
-        this.#fold(event);
-      },
-      (error) => options.onFatal?.(error),
-    );
+    this.#journal = new Journal(log, epoch, {
+      fold: this.#fold.bind(this),
+      onFatal: options.onFatal ?? (() => undefined),
+    });
   }
 
   /** Folds all there is, then follows. */

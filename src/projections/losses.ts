@@ -13,8 +13,8 @@ export interface Loss {
 export const LOSSES_MAX = 1_000;
 
 /**
- * Losses together with further ones, in order and apart from each other. Of too many, the oldest two
- * become one: what is kept between them is told as lost then, but nothing that is lost as kept.
+ * Losses together with further ones, in order and apart from each other. Of too many, the oldest
+ * two become one: what is kept between them is told as lost then, but nothing that is lost as kept.
  */
 export function withLosses(known: readonly Loss[], further: readonly Loss[]): readonly Loss[] {
   const apart: Loss[] = [];

@@ -203,8 +203,8 @@ export class Projection {
   }
 
   /**
-   * Retention has passed the projection: what is gone from the log can never be searched. It is kept
-   * with the history before the checkpoint passes it, as subscribers could not tell it afterwards.
+   * Retention has passed the projection: what is gone from the log can never be searched. That is
+   * kept before the checkpoint passes it, since afterwards nobody could tell.
    */
   async #keepLoss(read: Position, before: Position): Promise<void> {
     if (before <= read + 1) {

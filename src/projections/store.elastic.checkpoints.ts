@@ -14,6 +14,9 @@ interface Told {
 /** Of so many incarnations a node remembers what it was told last: 2 MB. */
 const rememberedMax = 10_000;
 
+/** A document is given by its id at once, and whoever searches waits for it. */
+const positionMsMax = 10_000;
+
 interface Round {
   readonly moves: Map<string, Position>;
   readonly done: Promise<void>;
@@ -83,6 +86,7 @@ export class Checkpoints {
       method: 'GET',
       path: [index, '_doc', id],
       expect: [404],
+      msMax: positionMsMax,
     });
     return _source?.position ?? BEFORE_FIRST;
   }

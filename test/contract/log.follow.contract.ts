@@ -34,6 +34,8 @@ export function followContract(current: () => Subject): void {
       ended.abort();
     });
 
+    const followOf = (epoch: string): AsyncIterator<Batch> =>
+      log.follow(workspace, epoch, BEFORE_FIRST, ended.signal)[Symbol.asyncIterator]();
     const follow = (after: Position = BEFORE_FIRST): AsyncIterator<Batch> =>
       followLog(log, workspace, after, ended.signal);
 
@@ -140,22 +142,17 @@ export function followContract(current: () => Subject): void {
 
     it('gives nothing of another incarnation, neither before nor after it', async () => {
       const { epoch } = await log.bounds(workspace);
-      const of = (wanted: string): AsyncIterator<Batch> =>
-        log.follow(workspace, wanted, BEFORE_FIRST, ended.signal)[Symbol.asyncIterator]();
-      await assert.rejects(of('abcdefgh').next(), { code: 'workspace-not-found' });
+      await assert.rejects(followOf('abcdefgh').next(), { code: 'workspace-not-found' });
       await dropLog(log, workspace);
       const again = await log.create(workspace, {});
-      await assert.rejects(of(epoch).next(), { code: 'workspace-not-found' });
+      await assert.rejects(followOf(epoch).next(), { code: 'workspace-not-found' });
       await log.append(workspace, [sealed(0)]);
-      assert.deepEqual(numbersOf((await of(again.epoch).next()).value.records), [0]);
+      assert.deepEqual(numbersOf((await followOf(again.epoch).next()).value.records), [0]);
     });
 
     it('fails when the workspace is dropped, even if it is made again', async () => {
       const { epoch } = await log.bounds(workspace);
-      const next = log
-        .follow(workspace, epoch, BEFORE_FIRST, ended.signal)
-        [Symbol.asyncIterator]()
-        .next();
+      const next = followOf(epoch).next();
       const behind = follow();
       await Promise.all([
         assert.rejects(next, { code: 'workspace-not-found' }),

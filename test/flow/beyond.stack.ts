@@ -122,6 +122,56 @@ describe('replay beyond what the log holds', function () {
     assert.equal((await request(eventsUrl(url, WORKSPACE, query))).status, 200);
     await assertTold();
   });
+
+  it('says what was lost in the midst of the history for as long as that is kept', async () => {
+    const { url } = await cluster.spawn({ ROLES: 'api' });
+    const historized = async (position: number): Promise<void> => {
+      const query = { waitFor: `${epoch}-${position}`, wait: '30' };
+      assert.equal((await request(eventsUrl(url, WORKSPACE, query))).status, 200);
+    };
+    await emitAfter(url, 0, 100);
+    const epoch = (await readLog(url, WORKSPACE))[0]!.cursor.split('-')[0]!;
+    const projector = await cluster.spawn({ ROLES: 'projector' });
+    await historized(99);
+    await projector.end();
+    await emitAfter(url, 100, 100);
+    await forget(150);
+    await cluster.spawn({ ROLES: 'projector' });
+    await historized(199);
+    await emitAfter(url, 200, 50);
+    await historized(249);
+    await forget(220);
+    // One that has none of it in memory.
+    const serving = await cluster.spawn({ ROLES: 'api' });
+
+    for (const [after, recovered] of [
+      [50, false],
+      [99, false],
+      [120, false],
+      [149, true],
+    ] as const) {
+      const query = { after: `${epoch}-${after}`, limit: '1000', wait: '1' };
+      const { body } = await request(eventsUrl(serving.url, WORKSPACE, query));
+      assert.equal(body.recovered, recovered, `after ${after}`);
+      const events = body.events as { position: string }[];
+      const positions = events.map(({ position }) => positionOf(position));
+      const wanted = Array.from({ length: 250 }, (_, n) => n).filter(
+        (n) => n > after && (n < 100 || n >= 150),
+      );
+      assert.deepEqual(positions, wanted);
+    }
+    const tailer = new Tailer(() => serving.url, {
+      transport: 'sse',
+      workspace: WORKSPACE,
+      filter: {},
+      from: { position: `${epoch}-50` },
+    });
+    tailer.connect();
+    await until('all is delivered', () => tailer.position === 249);
+    tailer.drop();
+    assert.equal(tailer.received.length, 149);
+    assert.equal(tailer.complaints.length, 1);
+  });
 });
 
 /** Whether a reader has come to the events that were emitted after it. */

@@ -3,8 +3,9 @@ import { dependencies, isSource, type Rule } from './source.js';
 /** Lowest first. A file is of the first layer that it fits. */
 const LAYERS = [
   /^src\/(?!(policy|backends|service|main)\.)[^/]+\.ts$/,
-  // The filter language, the document whose tokens it speaks of, and what a query may cost.
-  /^src\/(queries\/filter(\.(?!sqlite|elastic)\w+)*|projections\/(document|limits))\.ts$/,
+  // The filter language, the document whose tokens it speaks of, what a query may cost, and what a
+  // history tells besides events.
+  /^src\/(queries\/filter(\.(?!sqlite|elastic)\w+)*|projections\/(document|limits|losses))\.ts$/,
   /^src\/(commands\/(log|registry)|projections\/store|policy(\.\w+)?)\.ts$/,
   /^src\/(commands|projections|queries)\//,
   /^src\/(backends|service)\.ts$/,
