@@ -133,7 +133,7 @@ export class Rebuilder {
     return false;
   }
 
-  /** What was trimmed of the old history must not come back in the new one, nor can what it lost. */
+  /** What was trimmed of the old history must not come back in this one; what it lost cannot. */
   async #inherit(): Promise<void> {
     const { of, ends } = this.#options;
     await ends.store.lose(of, await ends.store.losses(this.#old));
