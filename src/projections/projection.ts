@@ -77,6 +77,8 @@ export class Projection {
   checkpoint: Position | undefined;
   /** Up to here everything is written or parked. */
   #written: Position | undefined;
+  /** How far that is since the log was found to end before the checkpoint. */
+  #anew: Position | undefined;
   #pending: Pending[] = [];
   #advancing: Promise<void> | undefined;
 
@@ -99,17 +101,15 @@ export class Projection {
   async run(signal: AbortSignal): Promise<void> {
     const { log, store } = this.#ends;
     try {
-      await this.#carry(await store.checkpoint(this.#of), signal);
+      await this.#carry(this.#anew ?? (await store.checkpoint(this.#of)), signal);
     } catch (error) {
-      if (!(error instanceof LogTruncated)) {
-        throw error;
+      if (error instanceof LogTruncated) {
+        metrics.logTruncations.inc();
+        // What comes next stands where the history is already, so that all is carried once more. The
+        // checkpoint in the store goes on when the log is further than it was.
+        this.#anew = ((await log.bounds(this.#of.id)).first - 1) as Position;
       }
-      metrics.logTruncations.inc();
-      logger.error({ err: error, workspaceId: this.#of.id }, 'carrying over all that the log has');
-      // What came since stands where the history is already. The checkpoint stays: it moves on once
-      // the log is further than it was.
-      const { first } = await log.bounds(this.#of.id);
-      await this.#carry((first - 1) as Position, signal);
+      throw error;
     }
   }
 
@@ -122,29 +122,34 @@ export class Projection {
     this.checkpoint = this.#written = read;
     const pending: Pending[] = [];
     const writing: Promise<void>[] = [];
-    for await (const { records, first, last } of this.#course.read(read, ending)) {
-      await this.#keepLoss(read, first);
-      read = last;
-      pending.push({ last: read, acceptedAt: acceptedAt(records) });
-      this.#pending = pending;
-      const next = this.#write(records, read, writing.at(-1)).then(() => {
-        this.#advance(ending).catch((error: unknown) => {
-          failing.abort(error);
+    try {
+      for await (const { records, first, last } of this.#course.read(read, ending)) {
+        await this.#keepLoss(read, first);
+        read = last;
+        pending.push({ last: read, acceptedAt: acceptedAt(records) });
+        this.#pending = pending;
+        const next = this.#write(records, read, writing.at(-1)).then(() => {
+          this.#advance(ending).catch((error: unknown) => {
+            failing.abort(error);
+          });
         });
-      });
-      // It is told where it is waited for below.
-      next.catch(() => undefined);
-      writing.push(next);
-      if (writing.length === writesMax) {
-        await writing.shift();
+        // It is told where it is waited for below.
+        next.catch(() => undefined);
+        writing.push(next);
+        if (writing.length === writesMax) {
+          await writing.shift();
+        }
+        if (!isBacklog(records)) {
+          await writing.at(-1);
+          await pause(store.gatherMs, ending);
+        }
       }
-      if (!isBacklog(records)) {
-        await writing.at(-1);
-        await pause(store.gatherMs, ending);
-      }
+    } finally {
+      // What is under way would move the checkpoint of the next run.
+      await Promise.allSettled(writing);
+      await Promise.allSettled([this.#advancing]);
     }
     await writing.at(-1);
-    await this.#advancing;
     failing.signal.throwIfAborted();
   }
 
@@ -197,6 +202,7 @@ export class Projection {
       const to = this.#written;
       await this.#moves.take(() => store.advance(this.#of, to));
       this.checkpoint = to;
+      this.#anew = this.#anew === undefined ? undefined : to;
       this.#pending.splice(0, this.#pending.findLastIndex(({ last }) => last <= to) + 1);
       await pause(store.gatherMs, ending);
     }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { LogTruncated, type EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Incarnation, type Position } from '../../src/event.js';
 import { metrics } from '../../src/metrics.js';
 import { DeadLetters } from '../../src/projections/deadletter.js';
 import { Projection } from '../../src/projections/projection.js';
 import type { EventStore } from '../../src/projections/store.js';
 import { numbered, numbersOf, range, readAll, trimLog } from '../commands/sealed.js';
-import { withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
+import { Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
 import { END } from './newest.js';
 
@@ -109,9 +110,11 @@ describe('A projection', () => {
     await append(0, 5);
     await trimLog(backEnds.log, of.id, 2);
     await backEnds.store.advance(of, 7 as Position);
-    start();
-    await until('it is carried', async () => (await history()).length === 3);
+    const again = projection();
+    await assert.rejects(again.run(stopping.signal), LogTruncated);
     assert.equal(await countedBy(metrics.logTruncations), before + 1);
+    running = again.run(stopping.signal);
+    await until('it is carried', async () => (await history()).length === 3);
     // These stand where the history is already.
     await append(5, 7);
     await until('they are carried', async () => (await history()).length === 5);
@@ -120,6 +123,50 @@ describe('A projection', () => {
     await historized(9);
     assert.deepEqual(await history(), range(2, 10));
     assert.deepEqual(await backEnds.store.losses(of), []);
+  });
+
+  it('does so to the end, also if the store fails and the log goes on meanwhile', async () => {
+    await append(0, 5);
+    await backEnds.store.advance(of, 7 as Position);
+    let failures = 1;
+    const again = projection({
+      write: (...args) =>
+        failures-- > 0
+          ? Promise.reject(new Error('the store does not answer'))
+          : backEnds.store.write(...args),
+    });
+    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    await append(5, 10);
+    await assert.rejects(again.run(stopping.signal), /does not answer/);
+    running = again.run(stopping.signal);
+    await historized(9);
+    assert.deepEqual(await history(), range(0, 10));
+  });
+
+  it('ends only when nothing is under way that would move the checkpoint', async () => {
+    const gate = new Gate();
+    // So many that the next are read while they are being written.
+    await append(0, 300);
+    const ending = new Projection(of, {
+      log: withMethods<EventLog>(backEnds.log, {
+        follow: async function* (...args) {
+          yield* [await backEnds.log.read(of.id, BEFORE_FIRST, Infinity)];
+          throw new LogTruncated(of.id, args[2]);
+        },
+      }),
+      store: withMethods(backEnds.store, {
+        write: async (...args) => {
+          await gate.pass();
+          return backEnds.store.write(...args);
+        },
+      }),
+      deadLetters,
+    }).run(stopping.signal);
+    ending.catch(() => undefined);
+    await gate.reached;
+    gate.open();
+    await assert.rejects(ending, LogTruncated);
+    assert.equal(await backEnds.store.checkpoint(of), 299);
   });
 
   it('carries nothing of another incarnation into its history', async () => {
