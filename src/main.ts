@@ -35,14 +35,14 @@ async function main(): Promise<void> {
       .then(
         () => {
           logger.info('stopped');
-          // A client of Kafka that met its restart may have left a connection open.
-          process.exit(0);
         },
         (error: unknown) => {
           logger.fatal({ err: error }, 'could not stop cleanly');
           process.exitCode = 1;
         },
-      );
+      )
+      // A client of Kafka that met its restart may have left a connection open.
+      .finally(() => process.exit());
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -96,6 +96,8 @@ async function step(
       place.atHead = false;
       return undefined;
     }
+    // Answered by the leader alone: one that was the leader, and is behind, has nobody take the log
+    // for shorter than it is.
     const first = await source.first(topic);
     if (first <= place.offset) {
       throw new LogTruncated(workspace, (place.offset - 1) as Position);

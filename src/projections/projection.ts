@@ -99,18 +99,24 @@ export class Projection {
    * @throws Whatever log or store fail with. To run again is safe: what was written is there.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { log, store } = this.#ends;
     try {
-      await this.#carry(this.#anew ?? (await store.checkpoint(this.#of)), signal);
+      await this.#carry(await this.#begin(), signal);
     } catch (error) {
       if (error instanceof LogTruncated) {
         metrics.logTruncations.inc();
-        // What comes next stands where the history is already, so that all is carried once more. The
+        // What comes next stands where the history is already, so all is carried once more. The
         // checkpoint in the store goes on when the log is further than it was.
-        this.#anew = ((await log.bounds(this.#of.id)).first - 1) as Position;
+        this.#anew = BEFORE_FIRST;
       }
       throw error;
     }
+  }
+
+  async #begin(): Promise<Position> {
+    const { store } = this.#ends;
+    return this.#anew === undefined
+      ? store.checkpoint(this.#of)
+      : (Math.max(this.#anew, await store.trimmed(this.#of)) as Position);
   }
 
   async #carry(after: Position, signal: AbortSignal): Promise<void> {
@@ -216,8 +222,10 @@ export class Projection {
     if (before <= read + 1) {
       return;
     }
+    // Another node may have come further, or this one before it began anew.
+    const known = Math.max(read, await this.#ends.store.checkpoint(this.#of)) as Position;
     // Without a checkpoint it may have been restored, and is whole as far as it goes.
-    const after = read === BEFORE_FIRST ? await this.#newestBefore(before) : read;
+    const after = known === BEFORE_FIRST ? await this.#newestBefore(before) : known;
     const lost = before - 1 - after;
     if (lost > 0) {
       await this.#ends.store.lose(this.#of, [{ after, before }]);

@@ -123,7 +123,10 @@ export class Rebuilder {
 
   /** Resolves when it is where the old history is now; false where it is cut short before. */
   async #reached(signal: AbortSignal): Promise<boolean> {
-    const goal = await this.#options.ends.store.checkpoint(this.#old);
+    const { log, store } = this.#options.ends;
+    const { next } = await log.bounds(this.#old.id);
+    // A log that has lost its end may not be so far any more.
+    const goal = Math.min(await store.checkpoint(this.#old), next - 1);
     while (!signal.aborted) {
       if (this.checkpoint !== undefined && this.checkpoint >= goal) {
         return true;

@@ -148,14 +148,8 @@ export class ColumnLists {
     const all = new Map([...columns, ...more]);
     if (all.size > columns.size) {
       await this.#indices.make(workspaces);
-      const { status } = await this.#cluster.request({
-        method: 'PUT',
-        path: [workspaces, '_doc', listId(of)],
-        query: { require_alias: 'true', ...version },
-        body: { columns: Object.fromEntries(all) },
-        expect: [409],
-      });
-      if (status === 409) {
+      const body = { columns: Object.fromEntries(all) };
+      if (!(await this.#indices.put(workspaces, listId(of), version, body))) {
         return;
       }
     }

@@ -57,6 +57,30 @@ export class Indices {
     return this.#once(name, () => this.#make(name));
   }
 
+  /**
+   * Writes a document into an index that was made, as its version says; false where another node
+   * was faster.
+   */
+  async put(
+    name: string,
+    id: string,
+    version: Readonly<Record<string, string>>,
+    body: JsonObject,
+  ): Promise<boolean> {
+    const { status } = await this.#cluster.request({
+      method: 'PUT',
+      path: [name, '_doc', id],
+      query: { require_alias: 'true', ...version },
+      body,
+      expect: [404, 409],
+    });
+    if (status === 404) {
+      this.forget(name);
+      throw new ServiceError('unavailable', `${name} was deleted; it is made again.`);
+    }
+    return status !== 409;
+  }
+
   /** @throws ServiceError `unavailable` when there is a month of another layout. */
   check(): Promise<void> {
     return this.#once(this.events, async () => {

@@ -32,15 +32,16 @@ export class Losses {
       ? { if_seq_no: String(_seq_no), if_primary_term: String(_primary_term) }
       : { op_type: 'create' };
     const all = withLosses(_source?.losses ?? [], losses);
+    const body = { losses: all.map(({ after, before }) => ({ after, before })) };
     await this.#indices.make(workspaces);
-    const { status } = await this.#cluster.request({
+    // Earlier releases have made it without.
+    await this.#cluster.request({
       method: 'PUT',
-      path: [workspaces, '_doc', idOf(of)],
-      query: { require_alias: 'true', ...version },
-      body: { losses: all.map(({ after, before }) => ({ after, before })) },
-      expect: [409],
+      path: [workspaces, '_mapping'],
+      body: { properties: { losses: { type: 'object', enabled: false } } },
+      expect: [404],
     });
-    if (status === 409) {
+    if (!(await this.#indices.put(workspaces, idOf(of), version, body))) {
       throw new ServiceError('unavailable', 'Another node tells of losses as well; try again.');
     }
   }

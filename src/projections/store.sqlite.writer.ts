@@ -114,9 +114,19 @@ function store(workspace: number, position: number, bytes: Uint8Array): Outcome 
     insertTokens.run(key, tokens);
     return 'stored';
   }
-  return hasId.get(workspace, event.id)
-    ? 'exists'
-    : { refused: `position ${position} holds another event` };
+  if (hasId.get(workspace, event.id)) {
+    return 'exists';
+  }
+  // The log is the truth: it has lost the event that stood here, and given the position again.
+  remove(key);
+  insertEvent.run(key, workspace, event.id, time, bytes);
+  insertTokens.run(key, tokens);
+  return 'stored';
+}
+
+function remove(key: number): void {
+  deleteTokens.run(key);
+  deleteEvent.run(key);
 }
 
 /** A transaction after which the WAL is still of bounded size. */
@@ -147,8 +157,7 @@ const purgeSome = transaction((workspace: number) => {
 function deleteSome(workspace: number, before: number): number {
   const keys = selectKeys.all(keyOf(workspace, 0), keyOf(workspace, before), purgeEventsMax);
   for (const key of keys) {
-    deleteTokens.run(key);
-    deleteEvent.run(key);
+    remove(key);
   }
   return keys.length;
 }

@@ -118,7 +118,8 @@ async function beforeLatest(
 ): Promise<Position> {
   const last = (bounds.next - 1) as Position;
   const of = historyOf(workspace, bounds.epoch);
-  const watermark = await store.checkpoint(of);
+  // A log that has lost its end may not be so far any more.
+  const watermark = Math.min(await store.checkpoint(of), last) as Position;
   const matching: Position[] = [];
   // The page of a search ends early where its events are large; what they hold is let go at once.
   for (let more = true; more && matching.length < count;) {

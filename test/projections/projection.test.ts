@@ -9,6 +9,7 @@ import type { EventStore } from '../../src/projections/store.js';
 import { numbered, numbersOf, range, readAll, trimLog } from '../commands/sealed.js';
 import { Gate, withMethods, withWorkspaces, type BackEnds } from '../support/backends.js';
 import { until } from '../until.js';
+import { historize } from '../queries/history.js';
 import { END } from './newest.js';
 
 describe('A projection', () => {
@@ -167,6 +168,51 @@ describe('A projection', () => {
     gate.open();
     await assert.rejects(ending, LogTruncated);
     assert.equal(await backEnds.store.checkpoint(of), 299);
+  });
+
+  it('takes for lost nothing that was historized before it began anew', async () => {
+    await append(0, 20);
+    await backEnds.store.write(of, await readAll(backEnds.log, of.id));
+    await backEnds.store.advance(of, 29 as Position);
+    const again = projection();
+    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    await trimLog(backEnds.log, of.id, 10);
+    running = again.run(stopping.signal);
+    await until('it is carried', () => again.checkpoint === 19);
+    assert.deepEqual(await backEnds.store.losses(of), []);
+  });
+
+  it('brings nothing back that was trimmed', async () => {
+    await append(0, 5);
+    await backEnds.store.advance(of, 7 as Position);
+    for await (const removed of backEnds.store.trim(of, 2 as Position)) {
+      assert.ok(removed > 0);
+    }
+    const again = projection();
+    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    running = again.run(stopping.signal);
+    await until('it is carried', () => again.checkpoint === 4);
+    assert.deepEqual(await history(), [3, 4]);
+  });
+
+  it('takes for lost nothing that another node has historized', async () => {
+    await append(0, 20);
+    const gate = new Gate();
+    const paused = projection({
+      write: async (...args) => {
+        await gate.pass();
+        return backEnds.store.write(...args);
+      },
+    });
+    running = paused.run(stopping.signal);
+    await gate.reached;
+    await historize(backEnds, of.id, 19);
+    await append(20, 30);
+    await historize(backEnds, of.id, 29);
+    await trimLog(backEnds.log, of.id, 25);
+    gate.open();
+    await until('it is carried', () => paused.checkpoint === 29);
+    assert.deepEqual(await backEnds.store.losses(of), []);
   });
 
   it('carries nothing of another incarnation into its history', async () => {

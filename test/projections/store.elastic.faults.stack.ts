@@ -247,6 +247,30 @@ describe('the Elasticsearch store, when the cluster is not as it should be', fun
     await assert.rejects(store.write(of, [recorded(0)]), /has layout 99/);
   });
 
+  it('keeps losses in an index of an earlier release, and where it was deleted', async () => {
+    const losses = [{ after: 3 as Position, before: 7 as Position }];
+    const index = `${prefix}-workspaces-000001`;
+    await elasticsearch.indices.create({
+      index,
+      mappings: {
+        _meta: { layout: 1 },
+        dynamic: 'strict',
+        properties: {
+          columns: { type: 'object', enabled: false },
+          position: { type: 'long', index: false },
+        },
+      },
+      aliases: { [`${prefix}-workspaces`]: {} },
+    });
+    await store.lose(of, losses);
+    assert.deepEqual(await store.losses(of), losses);
+    await elasticsearch.indices.delete({ index });
+    assert.deepEqual(await store.losses(of), []);
+    await assert.rejects(store.lose(of, losses), { code: 'unavailable' });
+    await store.lose(of, losses);
+    assert.deepEqual(await store.losses(of), losses);
+  });
+
   it('moves no checkpoint before what it vouches for can be found', async () => {
     await store.write(of, [recorded(0)]);
     const fails: Told = { status: 503, body: {} };

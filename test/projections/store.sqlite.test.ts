@@ -84,11 +84,16 @@ describe('the embedded store, beyond what every store promises', () => {
   /** No event matches, and the index does not know that. */
   const hopeless: Json = { 'source.workspaceId': { gt: 'a', lt: 'b' }, type: { suffix: 'none' } };
 
-  it('refuses another event at a position that is taken', async () => {
+  it('has the later of two events at one position: the log has lost the other one', async () => {
     const store = await open();
-    await store.write(W, [recorded(0, { id: 'a' })]);
-    const [outcome] = await store.write(W, [recorded(0, { id: 'b' })]);
-    assert.deepEqual(outcome, { refused: 'position 0 holds another event' });
+    await store.write(W, [recorded(0, { id: 'a', type: 'old' }), recorded(1, { id: 'c' })]);
+    const written = await store.write(W, [recorded(0, { id: 'b' }), recorded(2, { id: 'a' })]);
+    assert.deepEqual(written, ['stored', 'stored']);
+    const found = async (filter: Json): Promise<string[]> =>
+      (await search(store, filter)).records.map(({ event }) => event!.id);
+    assert.deepEqual(await found({}), ['a', 'c', 'b']);
+    assert.deepEqual(await found({ type: 'old' }), []);
+    assert.deepEqual(rowsLeft(), { events: 3, tokens: 3, workspaces: 1 });
   });
 
   it('ends a search that takes too long, and tells what to do about it', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
+import type { EventLog } from '../../src/commands/log.js';
 import { BEFORE_FIRST, type Json, type Position } from '../../src/event.js';
 import { EVERYTHING, parseFilter } from '../../src/queries/filter.js';
 import { formatCursor } from '../../src/queries/cursor.js';
@@ -31,6 +32,16 @@ describe('Where a subscription begins', () => {
   const append = (from_: number, to: number): Promise<Position> =>
     backEnds.log.append(workspace, numbered(from_, to));
   const trim = (before: number): Promise<void> => trimLog(backEnds.log, workspace, before);
+
+  it('is not beyond the end of a log that has lost what the history has', async () => {
+    await append(0, 10);
+    await historize(backEnds, workspace, 9);
+    const log = withMethods<EventLog>(backEnds.log, {
+      bounds: async (id) => ({ ...(await backEnds.log.bounds(id)), next: 6 as Position }),
+    });
+    const start = await resolveFrom({ last: 3 }, EVERYTHING, workspace, { ...backEnds, log });
+    assert.deepEqual(start, { position: 2 });
+  });
 
   it('is the head for who wants what comes now, and before all for who wants all', async () => {
     assert.deepEqual(await from('now'), { position: BEFORE_FIRST });
