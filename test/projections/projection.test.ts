@@ -178,7 +178,7 @@ describe('A projection', () => {
     await assert.rejects(again.run(stopping.signal), LogTruncated);
     await trimLog(backEnds.log, of.id, 10);
     running = again.run(stopping.signal);
-    await until('it is carried', () => again.checkpoint === 19);
+    await until('it is carried', () => again.checkpoint === (19 as Position));
     assert.deepEqual(await backEnds.store.losses(of), []);
   });
 
@@ -191,7 +191,7 @@ describe('A projection', () => {
     const again = projection();
     await assert.rejects(again.run(stopping.signal), LogTruncated);
     running = again.run(stopping.signal);
-    await until('it is carried', () => again.checkpoint === 4);
+    await until('it is carried', () => again.checkpoint === (4 as Position));
     assert.deepEqual(await history(), [3, 4]);
   });
 
@@ -211,7 +211,7 @@ describe('A projection', () => {
     await historize(backEnds, of.id, 29);
     await trimLog(backEnds.log, of.id, 25);
     gate.open();
-    await until('it is carried', () => paused.checkpoint === 29);
+    await until('it is carried', () => paused.checkpoint === (29 as Position));
     assert.deepEqual(await backEnds.store.losses(of), []);
   });
 

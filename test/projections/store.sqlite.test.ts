@@ -90,7 +90,7 @@ describe('the embedded store, beyond what every store promises', () => {
     const written = await store.write(W, [recorded(0, { id: 'b' }), recorded(2, { id: 'a' })]);
     assert.deepEqual(written, ['stored', 'stored']);
     const found = async (filter: Json): Promise<string[]> =>
-      (await search(store, filter)).records.map(({ event }) => event!.id);
+      (await search(store, filter)).records.map(({ event }) => event.id);
     assert.deepEqual(await found({}), ['a', 'c', 'b']);
     assert.deepEqual(await found({ type: 'old' }), []);
     assert.deepEqual(rowsLeft(), { events: 3, tokens: 3, workspaces: 1 });
