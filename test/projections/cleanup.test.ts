@@ -17,6 +17,7 @@ import { until } from '../until.js';
 import { recorded } from './recorded.js';
 import { fill, HOUR_MS, KEPT, withShelf, type Shelf } from './shelf.js';
 
+const GRACE_MS = 250;
 const END = Number.MAX_SAFE_INTEGER as Position;
 
 type Line = Progress | Failure | Total;
@@ -76,7 +77,8 @@ describe('A cleanup', () => {
   const filled = (old: number, name = shelf.id, config: object = KEPT): Promise<Workspace> =>
     fill(shelf, name, old, config);
   const deletedLongAgo = async ({ id: name }: Workspace): Promise<void> => {
-    await shelf.workspaces.delete(name, CONTEXT, 1);
+    // Of one that is over when the deletion is recorded, the purge begins with that.
+    await shelf.workspaces.delete(name, CONTEXT, GRACE_MS);
     await until('its grace is over', () =>
       shelf.workspaces.overdue().some((each) => each.id === name),
     );
