@@ -138,5 +138,6 @@ export function foundIn({ errorCode, head, first, batches }: Fetched, offset: nu
   if (errorCode !== 0) {
     throw new ProtocolError(errorCode);
   }
-  return { head, first, ...(batches ? decode(batches, offset) : { records: [], next: offset }) };
+  const decoded = batches && decode(batches, offset);
+  return { head, first, ...(decoded ?? { records: [], batches: [], next: offset }) };
 }

@@ -4,6 +4,7 @@ import { pause } from '../pause.js';
 import type { Topic } from './log.kafka.cluster.js';
 import type { Found } from './log.kafka.fetch.js';
 import { backoffMs, isPassing, refusalOf } from './log.kafka.patience.js';
+import type { Written } from './log.kafka.records.js';
 import { notFound } from './log.kafka.topics.js';
 import { LogTruncated, type Batch } from './log.js';
 
@@ -59,6 +60,8 @@ interface Place {
   offset: number;
   /** Whether nothing was left to fetch. */
   atHead: boolean;
+  /** The last batch that was fetched. */
+  last?: Written | undefined;
 }
 
 /** One fetch; `undefined` when it has brought nothing that the consumer wants. */
@@ -81,6 +84,8 @@ async function step(
       return undefined;
     }
     const { offset } = place;
+    await assertGoesOn(source, topic, place, found, workspace);
+    place.last = found.batches.at(-1) ?? place.last;
     place.offset = found.next;
     place.atHead = found.next >= found.head;
     // Those who wait together are given what the one wants that is furthest behind.
@@ -104,6 +109,34 @@ async function step(
     }
     place.offset = first;
     return undefined;
+  }
+}
+
+/**
+ * Another leader has what was read of the one before, or the log was cut and has grown since: then
+ * another batch stands where the last one was.
+ */
+async function assertGoesOn(
+  source: Source,
+  topic: Topic,
+  { offset, last }: Place,
+  { batches }: Found,
+  workspace: string,
+): Promise<void> {
+  const coming = batches.find(({ next }) => next > offset);
+  if (!last || !coming || coming.leaderEpoch === last.leaderEpoch) {
+    return;
+  }
+  const before = await source.fetch(topic, offset - 1).catch((error: unknown) => {
+    if (refusalOf(error) === 'OFFSET_OUT_OF_RANGE') {
+      // It was forgotten meanwhile, and what is there comes after it.
+      return undefined;
+    }
+    throw error;
+  });
+  const there = before?.batches.find(({ next }) => next >= offset);
+  if (there && there.crc !== last.crc) {
+    throw new LogTruncated(workspace, (offset - 1) as Position);
   }
 }
 

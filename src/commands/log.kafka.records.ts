@@ -60,9 +60,20 @@ function framed(bytes: Uint8Array, schemaId: number | undefined): Uint8Array {
   return framed;
 }
 
+/** How a broker has a batch. */
+export interface Written {
+  /** The position after its last one. */
+  readonly next: number;
+  /** Which of the leaders has written it: a higher number comes with each change. */
+  readonly leaderEpoch: number;
+  /** Of all that is in it. */
+  readonly crc: number;
+}
+
 /** What is in record batches as a broker gives them. */
 export interface Decoded {
   readonly records: Recorded[];
+  readonly batches: readonly Written[];
   /** The position after the last one of the batches, records or not. */
   readonly next: number;
 }
@@ -75,10 +86,12 @@ export interface Decoded {
  */
 export function decode(batches: Buffer, from: number): Decoded {
   const records: Recorded[] = [];
+  const written: Written[] = [];
   let next = from;
   for (const batch of readRecordsBatches(Reader.from(batches))) {
     const first = Number(batch.firstOffset);
     next = first + batch.lastOffsetDelta + 1;
+    written.push({ next, leaderEpoch: batch.partitionLeaderEpoch, crc: batch.crc });
     // The marker of a transaction takes an offset, but is nobody's record.
     if ((batch.attributes & IS_CONTROL) !== 0) {
       continue;
@@ -96,7 +109,7 @@ export function decode(batches: Buffer, from: number): Decoded {
       }
     }
   }
-  return { records, next };
+  return { records, batches: written, next };
 }
 
 /**

@@ -112,11 +112,27 @@ export class Projection {
     }
   }
 
+  /** @throws LogTruncated where the log has another event at the checkpoint than the history. */
   async #begin(): Promise<Position> {
-    const { store } = this.#ends;
-    return this.#anew === undefined
-      ? store.checkpoint(this.#of)
-      : (Math.max(this.#anew, await store.trimmed(this.#of)) as Position);
+    const { log, store } = this.#ends;
+    if (this.#anew !== undefined) {
+      return Math.max(this.#anew, await store.trimmed(this.#of)) as Position;
+    }
+    const checkpoint = await store.checkpoint(this.#of);
+    if (checkpoint === BEFORE_FIRST) {
+      return checkpoint;
+    }
+    const before = (checkpoint - 1) as Position;
+    const [logged] = (await log.read(this.#of.id, before, 1)).records;
+    if (logged?.position === checkpoint) {
+      const kept = await store.scan(this.#of, before, checkpoint, Infinity);
+      // The history may have both, and then it has all that came before as well.
+      const id = eventOf(logged)?.id;
+      if (kept.length > 0 && !kept.some((record) => eventOf(record)?.id === id)) {
+        throw new LogTruncated(this.#of.id, checkpoint);
+      }
+    }
+    return checkpoint;
   }
 
   async #carry(after: Position, signal: AbortSignal): Promise<void> {
