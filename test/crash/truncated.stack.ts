@@ -52,7 +52,7 @@ describe('a log that has lost the last of what it had acknowledged', function ()
       '00000000000000000000.log',
     );
 
-  /** Emits all, one by one; gives the last cursor, and the size of the log with those to be left. */
+  /** Emits all, one by one; gives the last cursor, and the size of the log before what will go. */
   async function fill(workspace: string): Promise<{ last: string; leftBytes: number }> {
     let last = '';
     let leftBytes = 0;
