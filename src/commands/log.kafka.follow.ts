@@ -60,7 +60,7 @@ interface Place {
   offset: number;
   /** Whether nothing was left to fetch. */
   atHead: boolean;
-  /** The last batch that was fetched. */
+  /** The batch before that offset, as it was when it was read. */
   last?: Written | undefined;
 }
 
@@ -77,6 +77,7 @@ async function step(
     throw notFound(workspace);
   }
   try {
+    place.last ??= await batchBefore(source, topic, place.offset);
     const found = place.atHead
       ? await source.wait(topic, place.offset, signal)
       : await source.fetch(topic, place.offset);
@@ -108,6 +109,7 @@ async function step(
       throw new LogTruncated(workspace, (place.offset - 1) as Position);
     }
     place.offset = first;
+    place.last = undefined;
     return undefined;
   }
 }
@@ -127,16 +129,29 @@ async function assertGoesOn(
   if (!last || !coming || coming.leaderEpoch === last.leaderEpoch) {
     return;
   }
-  const before = await source.fetch(topic, offset - 1).catch((error: unknown) => {
+  const there = await batchBefore(source, topic, offset);
+  if (there && there.crc !== last.crc) {
+    throw new LogTruncated(workspace, (offset - 1) as Position);
+  }
+}
+
+/** The batch with what stands before an offset; none where that is not held, or not any more. */
+async function batchBefore(
+  source: Source,
+  topic: Topic,
+  offset: number,
+): Promise<Written | undefined> {
+  if (offset === 0) {
+    return undefined;
+  }
+  try {
+    const { batches } = await source.fetch(topic, offset - 1);
+    return batches.find(({ next }) => next >= offset);
+  } catch (error) {
     if (refusalOf(error) === 'OFFSET_OUT_OF_RANGE') {
-      // It was forgotten meanwhile, and what is there comes after it.
       return undefined;
     }
     throw error;
-  });
-  const there = before?.batches.find(({ next }) => next >= offset);
-  if (there && there.crc !== last.crc) {
-    throw new LogTruncated(workspace, (offset - 1) as Position);
   }
 }
 

@@ -107,32 +107,21 @@ export class Projection {
         // What comes next stands where the history is already, so all is carried once more. The
         // checkpoint in the store goes on when the log is further than it was.
         this.#anew = BEFORE_FIRST;
+        this.checkpoint = undefined;
       }
       throw error;
     }
   }
 
-  /** @throws LogTruncated where the log has another event at the checkpoint than the history. */
   async #begin(): Promise<Position> {
     const { log, store } = this.#ends;
-    if (this.#anew !== undefined) {
-      return Math.max(this.#anew, await store.trimmed(this.#of)) as Position;
+    if (this.#anew === undefined) {
+      return store.checkpoint(this.#of);
     }
-    const checkpoint = await store.checkpoint(this.#of);
-    if (checkpoint === BEFORE_FIRST) {
-      return checkpoint;
-    }
-    const before = (checkpoint - 1) as Position;
-    const [logged] = (await log.read(this.#of.id, before, 1)).records;
-    if (logged?.position === checkpoint) {
-      const kept = await store.scan(this.#of, before, checkpoint, Infinity);
-      // The history may have both, and then it has all that came before as well.
-      const id = eventOf(logged)?.id;
-      if (kept.length > 0 && !kept.some((record) => eventOf(record)?.id === id)) {
-        throw new LogTruncated(this.#of.id, checkpoint);
-      }
-    }
-    return checkpoint;
+    const trimmed = await store.trimmed(this.#of);
+    const { next } = await log.bounds(this.#of.id);
+    // What was trimmed is not to come back; but a log that ends before that was made anew.
+    return Math.max(this.#anew, trimmed < next ? trimmed : BEFORE_FIRST) as Position;
   }
 
   async #carry(after: Position, signal: AbortSignal): Promise<void> {

@@ -57,7 +57,9 @@ const updateCheckpoint = db.prepare(
 );
 const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
 const insertTokens = db.prepare('INSERT INTO tokens (rowid, text) VALUES (?, ?)');
-const hasId = db.prepare('SELECT 1 FROM events WHERE workspace = ? AND id = ?');
+const selectKey = db
+  .prepare<[number, string], number>('SELECT key FROM events WHERE workspace = ? AND id = ?')
+  .pluck();
 const unname = db.prepare('UPDATE workspaces SET name = NULL WHERE name = ?');
 const selectDropped = db
   .prepare<[], number>('SELECT number FROM workspaces WHERE name IS NULL LIMIT 1')
@@ -114,11 +116,15 @@ function store(workspace: number, position: number, bytes: Uint8Array): Outcome 
     insertTokens.run(key, tokens);
     return 'stored';
   }
-  if (hasId.get(workspace, event.id)) {
+  const known = selectKey.get(workspace, event.id);
+  if (known !== undefined && known <= key) {
     return 'exists';
   }
-  // The log is the truth: it has lost the event that stood here, and given the position again.
+  // The log is the truth: it has lost what stood here, and where this event stood before.
   remove(key);
+  if (known !== undefined) {
+    remove(known);
+  }
   insertEvent.run(key, workspace, event.id, time, bytes);
   insertTokens.run(key, tokens);
   return 'stored';
