@@ -15,6 +15,8 @@ export interface Source {
   readonly forget: (workspace: string) => void;
   /** What is there, without waiting. */
   readonly fetch: (topic: Topic, offset: number) => Promise<Found>;
+  /** The same, but no more than the one batch that has the offset. */
+  readonly fetchBatch: (topic: Topic, offset: number) => Promise<Found>;
   /** What comes next; `undefined` when the signal aborts. */
   readonly wait: (topic: Topic, offset: number, signal: AbortSignal) => Promise<Found | undefined>;
   /** The oldest offset held. */
@@ -145,7 +147,7 @@ async function batchBefore(
     return undefined;
   }
   try {
-    const { batches } = await source.fetch(topic, offset - 1);
+    const { batches } = await source.fetchBatch(topic, offset - 1);
     return batches.find(({ next }) => next >= offset);
   } catch (error) {
     if (refusalOf(error) === 'OFFSET_OUT_OF_RANGE') {

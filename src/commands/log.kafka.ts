@@ -102,6 +102,7 @@ class KafkaLog implements EventLog {
         this.#topics.forget(id);
       },
       fetch: (of: Topic, offset: number) => fetchOnce(this.#cluster, of, offset, FOLLOW_BYTES),
+      fetchBatch: (of: Topic, offset: number) => fetchOnce(this.#cluster, of, offset, 1),
       wait: (of: Topic, offset: number, until: AbortSignal) => this.#tails.wait(of, offset, until),
       first: async (of: Topic) => (await offsetAt(this.#cluster, of, 'earliest')) ?? 0,
     };
