@@ -49,6 +49,14 @@ describe('A projection', () => {
   const start = (): void => {
     running = projection().run(stopping.signal);
   };
+  /** One that has found its log to be cut, and is to begin anew. */
+  const cutOne = async (): Promise<Projection> => {
+    const again = projection();
+    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    return again;
+  };
+  const carried = (by: Projection, position: number): Promise<boolean> =>
+    until('it is carried', () => by.checkpoint === (position as Position));
   const append = (from: number, to: number): Promise<Position> =>
     backEnds.log.append(of.id, numbered(from, to));
   const historized = (position: number): Promise<boolean> =>
@@ -111,8 +119,7 @@ describe('A projection', () => {
     await append(0, 5);
     await trimLog(backEnds.log, of.id, 2);
     await backEnds.store.advance(of, 7 as Position);
-    const again = projection();
-    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    const again = await cutOne();
     assert.equal(await countedBy(metrics.logTruncations), before + 1);
     running = again.run(stopping.signal);
     await until('it is carried', async () => (await history()).length === 3);
@@ -174,11 +181,10 @@ describe('A projection', () => {
     await append(0, 20);
     await backEnds.store.write(of, await readAll(backEnds.log, of.id));
     await backEnds.store.advance(of, 29 as Position);
-    const again = projection();
-    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    const again = await cutOne();
     await trimLog(backEnds.log, of.id, 10);
     running = again.run(stopping.signal);
-    await until('it is carried', () => again.checkpoint === (19 as Position));
+    await carried(again, 19);
     assert.deepEqual(await backEnds.store.losses(of), []);
   });
 
@@ -188,10 +194,9 @@ describe('A projection', () => {
     for await (const removed of backEnds.store.trim(of, 2 as Position)) {
       assert.ok(removed > 0);
     }
-    const again = projection();
-    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    const again = await cutOne();
     running = again.run(stopping.signal);
-    await until('it is carried', () => again.checkpoint === (4 as Position));
+    await carried(again, 4);
     assert.deepEqual(await history(), [3, 4]);
   });
 
@@ -211,7 +216,7 @@ describe('A projection', () => {
     await historize(backEnds, of.id, 29);
     await trimLog(backEnds.log, of.id, 25);
     gate.open();
-    await until('it is carried', () => paused.checkpoint === (29 as Position));
+    await carried(paused, 29);
     assert.deepEqual(await backEnds.store.losses(of), []);
   });
 
@@ -221,10 +226,9 @@ describe('A projection', () => {
     for await (const removed of backEnds.store.trim(of, 10 as Position)) {
       assert.equal(removed, 0);
     }
-    const again = projection();
-    await assert.rejects(again.run(stopping.signal), LogTruncated);
+    const again = await cutOne();
     running = again.run(stopping.signal);
-    await until('it is carried', () => again.checkpoint === (4 as Position));
+    await carried(again, 4);
     assert.deepEqual(await history(), range(0, 5));
   });
 
