@@ -4,7 +4,13 @@ import { random, seed } from '../support/random.js';
 import { moment } from '../until.js';
 import { Cluster } from './cluster.js';
 import { WORKSPACE, type Target } from './producer.js';
-import { assertDelivered, assertHistorized, assertKept, assertOrdered } from './promises.js';
+import {
+  assertDelivered,
+  assertHistorized,
+  assertKept,
+  assertNotTruncated,
+  assertOrdered,
+} from './promises.js';
 import { Recovery } from './recovery.js';
 
 const KILLS = 10;
@@ -94,6 +100,10 @@ for (const [name, choose] of Object.entries(VICTIMS)) {
 
     it('has historized every event once', async () => {
       await assertHistorized(cluster, log);
+    });
+
+    it('takes nothing for lost', async () => {
+      await assertNotTruncated(cluster);
     });
   });
 }

@@ -8,7 +8,13 @@ import { random, seed } from '../support/random.js';
 import { moment, until } from '../until.js';
 import { Cluster } from './cluster.js';
 import { WORKSPACE } from './producer.js';
-import { assertDelivered, assertHistorized, assertKept, assertOrdered } from './promises.js';
+import {
+  assertDelivered,
+  assertHistorized,
+  assertKept,
+  assertNotTruncated,
+  assertOrdered,
+} from './promises.js';
 import { Recovery } from './recovery.js';
 
 const KILLS = 4;
@@ -95,5 +101,9 @@ describe('two nodes under load, while the broker that leads the log is killed', 
 
   it('has historized every event once', async () => {
     await assertHistorized(cluster, log);
+  });
+
+  it('takes nothing for lost', async () => {
+    await assertNotTruncated(cluster);
   });
 });

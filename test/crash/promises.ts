@@ -64,6 +64,14 @@ export async function assertDelivered({ tailers }: Cluster, log: readonly Logged
   }
 }
 
+/** No node takes the log for one that has lost what it had acknowledged: it has lost nothing. */
+export async function assertNotTruncated({ nodes }: Cluster): Promise<void> {
+  for (const { url } of nodes) {
+    const { body } = await request(`${url}/metrics`);
+    assert.match(body as string, /^log_truncations_total 0$/m);
+  }
+}
+
 /** A search finds every event of the log, each id once, and Elasticsearch holds nothing else. */
 export async function assertHistorized(cluster: Cluster, log: readonly Logged[]): Promise<void> {
   const { url, settings } = cluster;
