@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { administer } from '../stack/admin.js';
 import { withStack } from '../stack/stack.js';
 import { spawnNode, START_FLAGS } from '../support/node.js';
 import type { Passage, Passed } from './passage.js';
 import { questions } from './questions.js';
-import { compare, measure, median, ms, rate, row } from './run.js';
+import { beside, compare, measure, median, ms, rate, row } from './run.js';
 
 /**
  * Measures what the service adds to the real servers, beside the least that could be done with
@@ -26,36 +27,37 @@ interface Servers {
 
 /**
  * From an emit at one node to the receipt at another, over WebSocket: by nodes that serve clients
- * alone, which is what the bare one does, and by nodes that write the history as well, into an
- * Elasticsearch that works on the same processors.
+ * alone, beside kafkajs alone, and by nodes that write the history as well, beside kafkajs with an
+ * indexer. Elasticsearch works on the same processors.
  */
 async function passage(servers: Servers): Promise<void> {
-  await passageBy('two nodes', servers, { ROLES: 'api' });
-  await passageBy('two that write history', servers, {});
+  await passageBy('two nodes', servers, false);
+  await passageBy('two that write history', servers, true);
 }
 
-async function passageBy(
-  by: string,
-  { brokers, settings }: Servers,
-  roles: Readonly<Record<string, string>>,
-): Promise<void> {
-  const nodes = [
-    await spawnNode({ ...settings, ...roles }),
-    await spawnNode({ ...settings, ...roles }),
-  ] as const;
-  const pass = async (way: Passage): Promise<Passed> => {
-    const passed = await measure<Passed>('passage', { passage: way, rate: RATE, seconds: SECONDS });
-    if (passed.missing > 0) {
-      throw new Error(`${way.kind} has not delivered ${String(passed.missing)} events`);
+async function passageBy(by: string, servers: Servers, historizes: boolean): Promise<void> {
+  const { brokers, settings, elasticsearch } = servers;
+  const own = { ...settings, ROLES: historizes ? 'api,projector' : 'api' };
+  const nodes = [await spawnNode(own), await spawnNode(own)] as const;
+  const pass = (way: Passage): Promise<Passed> =>
+    measure<Passed>('passage', { passage: way, rate: RATE, seconds: SECONDS });
+  const bare = async (): Promise<Passed> => {
+    const topic = `bare-${randomUUID()}`;
+    await administer(brokers.join(','), (admin) =>
+      admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true }),
+    );
+    const asked = { brokers, topic, elasticsearch };
+    const indexer = historizes ? await beside<{ events: number }>('indexer', asked) : undefined;
+    const passed = await pass({ kind: 'bare', brokers, topic });
+    const indexed = await indexer?.end();
+    if (indexed && indexed.events < RATE * SECONDS) {
+      throw new Error(`only ${String(indexed.events)} events have been indexed`);
     }
     return passed;
   };
   const turn = async (): Promise<{ bare: Passed; ours: Passed }> => {
     const [{ url: emitUrl }, { url: tailUrl }] = nodes;
-    return {
-      bare: await pass({ kind: 'bare', brokers, topic: `bare-${randomUUID()}` }),
-      ours: await pass({ kind: 'service', emitUrl, tailUrl }),
-    };
+    return { bare: await bare(), ours: await pass({ kind: 'service', emitUrl, tailUrl }) };
   };
   try {
     // Once untold: servers that have just been started compile themselves on the same processors.
@@ -71,9 +73,9 @@ async function passageBy(
       ['acknowledgement to receipt, p99', 'acknowledgedP99'],
     ] as const) {
       const ours = median(turns.map((each) => each.ours[key]));
-      const bare = median(turns.map((each) => each.bare[key]));
+      const least = median(turns.map((each) => each.bare[key]));
       const ratio = median(turns.map((each) => each.ours[key] / each.bare[key]));
-      row(`${what}, ${String(RATE)} events/s by ${by}`, ms(ours), ms(bare), ratio.toFixed(2));
+      row(`${what}, ${String(RATE)} events/s by ${by}`, ms(ours), ms(least), ratio.toFixed(2));
     }
   } finally {
     await Promise.all(nodes.map((node) => node.end()));
@@ -101,7 +103,7 @@ function analysis({ elasticsearch }: Servers): Promise<void> {
 const parts = { history, passage, analysis };
 const wanted = process.argv[2];
 
-await withStack(false, async ({ env }) => {
+await withStack(false, async ({ env }, signal) => {
   const servers: Servers = {
     brokers: env.KAFKA_BROKERS!.split(','),
     elasticsearch: env.ELASTICSEARCH_URL!,
@@ -115,6 +117,7 @@ await withStack(false, async ({ env }) => {
   row('what', 'workspace-events', 'bare', 'ratio');
   row(...Array<string>(4).fill('---'));
   for (const [name, part] of Object.entries(parts)) {
+    signal.throwIfAborted();
     if (wanted === undefined || wanted === name) {
       await part(servers);
     }
