@@ -3,21 +3,20 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { ConnectionOptions } from 'node:tls';
 import { openEmbeddedLog } from './commands/log.embedded.js';
-import { openKafkaLog } from './commands/log.kafka.js';
 import type { EventLog } from './commands/log.js';
-import { registerEnvelope } from './commands/registry.confluent.js';
 import { msOf, type RetentionPolicy } from './retention.js';
 import type { Config } from './config.js';
 import { ServiceError } from './errors.js';
 import { logger } from './logger.js';
 import { pause } from './pause.js';
-import { openKafkaShares } from './projections/shares.kafka.js';
 import { ALL_SHARES, NO_SHARES, type Shares } from './projections/shares.js';
-import { openElasticStore } from './projections/store.elastic.js';
 import type { EventStore } from './projections/store.js';
 import { openSqliteStore } from './projections/store.sqlite.js';
 
-/** The log, the store and the shares of a node. No other file knows which back ends there are. */
+/**
+ * The log, the store and the shares of a node. No other file knows which back ends there are. What
+ * speaks to a server is loaded where that is configured: the clients take as long as all else.
+ */
 
 const RETRY_MS = 1000;
 
@@ -29,6 +28,8 @@ export async function openLog(config: Config, onFatal: OnFatal): Promise<EventLo
     await mkdir(config.dataDir, { recursive: true });
     return openEmbeddedLog(config.dataDir, { onFatal });
   }
+  const { openKafkaLog } = await import('./commands/log.kafka.js');
+  const { registerEnvelope } = await import('./commands/registry.confluent.js');
   const [registry] = config.schemaRegistryUrl;
   const schemaId =
     registry === undefined
@@ -74,6 +75,7 @@ export async function openStore(config: Config, onFatal: OnFatal): Promise<Event
     await mkdir(config.dataDir, { recursive: true });
     return openSqliteStore(config.dataDir, { searchMsMax, onFatal });
   }
+  const { openElasticStore } = await import('./projections/store.elastic.js');
   const {
     elasticsearchApiKey: apiKey,
     elasticsearchUsername: username,
@@ -102,6 +104,7 @@ export async function openShares(config: Config): Promise<Shares> {
   if (config.kafkaBrokers.length === 0 || config.elasticsearchUrl.length === 0) {
     return ALL_SHARES;
   }
+  const { openKafkaShares } = await import('./projections/shares.kafka.js');
   const sasl = saslOf(config);
   return openKafkaShares({
     ...kafkaOf(config),
