@@ -29,18 +29,18 @@ export async function openLog(config: Config, onFatal: OnFatal): Promise<EventLo
     return openEmbeddedLog(config.dataDir, { onFatal });
   }
   const { openKafkaLog } = await import('./commands/log.kafka.js');
-  const { registerEnvelope } = await import('./commands/registry.confluent.js');
   const [registry] = config.schemaRegistryUrl;
   const schemaId =
     registry === undefined
       ? undefined
-      : await patiently('the schema registry', () =>
-          registerEnvelope({
+      : await patiently('the schema registry', async () => {
+          const { registerEnvelope } = await import('./commands/registry.confluent.js');
+          return registerEnvelope({
             url: registry,
             username: config.schemaRegistryUsername,
             password: config.schemaRegistryPassword,
-          }),
-        );
+          });
+        });
   const sasl = saslOf(config);
   return patiently('Kafka', () =>
     openKafkaLog({
