@@ -26,8 +26,8 @@ const settings = { refresh_interval: '-1', number_of_replicas: 0 };
 await client.indices.create({ index, settings });
 let behind = Infinity;
 const consumer = await consume(brokers, topic, `${topic}-indexer`, {
-  eachBatch: async ({ batch: { messages, highWatermark } }) => {
-    const lines = messages.map(
+  eachBatch: async ({ batch }) => {
+    const lines = batch.messages.map(
       ({ offset, value }) => `{"create":{"_id":"${offset}"}}\n${String(value)}\n`,
     );
     const { errors } = await client.transport.request<{ errors: boolean }>({
@@ -39,7 +39,7 @@ const consumer = await consume(brokers, topic, `${topic}-indexer`, {
     if (errors) {
       throw new Error('Elasticsearch has refused some');
     }
-    behind = Number(highWatermark) - 1 - Number(messages.at(-1)?.offset);
+    behind = Number(batch.offsetLag());
     await pause(GATHER_MS);
   },
 });
