@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
 import { readConfig, SETTINGS } from '../src/config.js';
 import { ELASTICSEARCH_VERSION } from './stack/elasticsearch.js';
 import { KAFKA_VERSION } from './stack/kafka.js';
@@ -21,7 +21,7 @@ interface Service {
 // From dist/test, where this runs.
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
-const file = parse(read('docker-compose.yml'), { merge: true }) as {
+const file = load(read('docker-compose.yml'), { schema: CORE_SCHEMA.withTags(mergeTag) }) as {
   services: Record<string, Service>;
   volumes: Record<string, null>;
 };

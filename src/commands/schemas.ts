@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { load } from 'js-yaml';
 
 function contract(name: string): Record<string, unknown> {
   const file = new URL(`../../../schemas/${name}`, import.meta.url);
-  return parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  return load(readFileSync(file, 'utf8')) as Record<string, unknown>;
 }
 
 /** The HTTP API: routes, requests and the schema of an event, all from one file. */
