@@ -6,18 +6,21 @@ import { join } from 'node:path';
 const JAVA_MIN = 21;
 const JVM_FOLDER = '/usr/lib/jvm';
 
-interface Jdk {
-  readonly home: string;
+export interface Jdk {
+  /** The program. */
+  readonly java: string;
   readonly version: number;
+  /** Which one of that version: what Java keeps of classes, another build does not take. */
+  readonly build: string;
 }
 
 /**
  * Finds what the servers need that npm does not bring.
  *
- * @returns The folder of the JDK: that of JAVA_HOME if it will do, else the newest there is.
+ * @returns The JDK: that of JAVA_HOME if it will do, else the newest there is.
  * @throws Error saying all that is missing and how to get it.
  */
-export function findJdk(): string {
+export function findJdk(): Jdk {
   const named = process.env.JAVA_HOME ? jdkAt(join(process.env.JAVA_HOME, 'bin')) : undefined;
   const installed = existsSync(JVM_FOLDER) ? readdirSync(JVM_FOLDER) : [];
   const others = [...installed.map((name) => jdkAt(join(JVM_FOLDER, name, 'bin'))), jdkAt('')];
@@ -40,7 +43,7 @@ export function findJdk(): string {
   if (!jdk || missing.length > 0) {
     throw new Error(`The real servers need what is missing here:\n${missing.join('\n')}`);
   }
-  return jdk.home;
+  return jdk;
 }
 
 /** @param folder That of the program; empty for the one on the PATH. */
@@ -53,11 +56,11 @@ function jdkAt(folder: string): Jdk | undefined {
   if (error) {
     return undefined;
   }
-  const property = (name: string): string | undefined =>
-    new RegExp(`^ +${name} = (.*)$`, 'm').exec(stderr)?.[1];
-  const home = property('java\\.home');
+  const [home, version, build] = ['home', 'specification\\.version', 'vm\\.version'].map(
+    (name) => new RegExp(`^ +java\\.${name} = (.*)$`, 'm').exec(stderr)?.[1],
+  );
   // A runtime alone, without the compiler, cannot start Elasticsearch from its source.
-  return home !== undefined && existsSync(join(home, 'bin', 'javac'))
-    ? { home, version: Number(property('java\\.specification\\.version')) }
+  return home !== undefined && build !== undefined && existsSync(join(home, 'bin', 'javac'))
+    ? { java: join(home, 'bin', 'java'), version: Number(version), build }
     : undefined;
 }

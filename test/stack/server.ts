@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -73,9 +73,14 @@ export async function writeLaunch(folder: string, launch: Launch): Promise<void>
  * Starts a server and waits until it answers. It is no part of this process’s group, so that Ctrl-C
  * ends the tests first, and outlives it, so that a test can start what another one kills.
  *
+ * @returns Its process.
  * @throws Error with the end of its log, when it ends instead.
  */
-export async function launch(server: Server, folder: string, signal?: AbortSignal): Promise<void> {
+export async function launch(
+  server: Server,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<ChildProcess> {
   const { java, args, address } = await readLaunch(folder);
   signal?.throwIfAborted();
   const log = await open(join(folder, 'log'), 'a');
@@ -96,6 +101,7 @@ export async function launch(server: Server, folder: string, signal?: AbortSigna
     return server.answers(address);
   };
   await until(`${server.name} answers`, isUp, START_MS_MAX);
+  return child;
 }
 
 /** Ends a server as a crash does, if it runs, and waits until nothing answers any more. */

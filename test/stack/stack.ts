@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { temporaryFolder } from '../support/node.js';
-import { findJdk } from './java.js';
+import { sharedClasses } from './classes.js';
+import { findJdk, type Jdk } from './java.js';
 import { endOfLog, kill, launch, writeLaunch, type Server } from './server.js';
 import { SERVERS } from './servers.js';
 
@@ -32,7 +33,7 @@ export async function withStack<T>(
   atUsualPorts: boolean,
   use: (stack: Stack, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const java = join(findJdk(), 'bin', 'java');
+  const jdk = findJdk();
   const stopping = new AbortController();
   const stop = (name: string): void => {
     stopping.abort(new Error(`stopped by ${name}`));
@@ -46,7 +47,7 @@ export async function withStack<T>(
     const starts = await Promise.allSettled(
       servers.map(async ([name, server]) => {
         const port = atUsualPorts ? await freePort(server.port) : await freePort();
-        return startFirst(server, { java, folder: folderOf(name), port }, stopping.signal);
+        return startFirst(server, { jdk, folder: folderOf(name), port }, stopping.signal);
       }),
     );
     const addresses = starts.map((start) => {
@@ -88,7 +89,7 @@ export interface Alone {
 
 /** Starts a server that only the caller uses, on a free port and in a temporary folder. */
 export async function startAlone(server: Server): Promise<Alone> {
-  const java = join(findJdk(), 'bin', 'java');
+  const jdk = findJdk();
   const home = await temporaryFolder();
   const folder = join(home.path, 'server');
   const end = (): Promise<void> => kill(server, folder);
@@ -97,9 +98,12 @@ export async function startAlone(server: Server): Promise<Alone> {
     await home.remove();
   };
   try {
-    const place = { java, folder, port: await freePort() };
+    const place = { jdk, folder, port: await freePort() };
     const address = await startFirst(server, place, new AbortController().signal);
-    return { address, kill: end, start: () => launch(server, folder), stop };
+    const start = async (): Promise<void> => {
+      await launch(server, folder);
+    };
+    return { address, kill: end, start, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -108,7 +112,7 @@ export async function startAlone(server: Server): Promise<Alone> {
 
 async function startFirst(
   server: Server,
-  { java, folder, port }: { java: string; folder: string; port: number },
+  { jdk, folder, port }: { jdk: Jdk; folder: string; port: number },
   signal: AbortSignal,
 ): Promise<string> {
   const began = Date.now();
@@ -121,12 +125,14 @@ async function startFirst(
   progress('is started');
   await mkdir(folder);
   const innerPort = await freePort();
+  const { java } = jdk;
   const args = await server.configure({ java, installed, folder, port, innerPort });
-  const address = server.address(port);
-  await writeLaunch(folder, { java, args, address });
+  const how = { java, args, address: server.address(port) };
+  const sharing = await sharedClasses(server, { jdk, installed, folder }, how, signal);
+  await writeLaunch(folder, { ...how, args: [...sharing, ...args] });
   await launch(server, folder, signal);
-  progress(`answers at ${address}`);
-  return address;
+  progress(`answers at ${how.address}`);
+  return how.address;
 }
 
 export async function freePort(wanted?: number): Promise<number> {
