@@ -49,7 +49,7 @@ export function documentOf(
     of: nameOf(of),
     position,
     // There is no NaN in JSON: what is no time becomes null, which no range holds.
-    time: instant(event.time),
+    time: event.time === event.createdAt ? createdAt : instant(event.time),
     createdAt,
     size: bytes.byteLength,
     tokens: tokensOf(event, contents),

@@ -114,7 +114,8 @@ export class Writer {
     const elsewhere = await this.#inOtherMonth(of, documents);
     const sent = documents.filter(({ id }) => !elsewhere.has(id));
     const months = sent.map(({ createdAt }) => this.#indices.monthOf(createdAt));
-    await Promise.all([...new Set(months)].map((month) => this.#indices.make(month)));
+    const written = new Set(months);
+    await Promise.all(Array.from(written, (month) => this.#indices.make(month)));
     const answers = await this.#queue.submit(
       sent.map(({ id, source }, at) => {
         const action = { create: { _index: months[at]!, _id: id, routing: of.id } };
@@ -124,7 +125,7 @@ export class Writer {
     const outcomes = new Map(
       sent.map(({ id }, at) => [id, this.#outcome(answers[at]!, months[at]!)]),
     );
-    for (const month of months) {
+    for (const month of written) {
       this.#checkpoints.wrote(month);
     }
     return documents.map(({ id }) => outcomes.get(id) ?? 'exists');
@@ -157,6 +158,12 @@ export class Writer {
     of: Incarnation,
     documents: readonly Document[],
   ): Promise<ReadonlySet<string>> {
+    const oldest = documents.reduce((time, { createdAt }) => Math.min(time, createdAt), Infinity);
+    const newest = documents.reduce((time, { createdAt }) => Math.max(time, createdAt), -Infinity);
+    // As a rule none is near the end of a month, and all are spared a closer look.
+    if (this.#indices.monthOf(oldest - retryMsMax) === this.#indices.monthOf(newest + retryMsMax)) {
+      return new Set();
+    }
     const docs = documents.flatMap(({ id, createdAt }) => {
       const month = this.#indices.monthOf(createdAt);
       return [createdAt - retryMsMax, createdAt + retryMsMax]
