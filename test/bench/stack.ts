@@ -17,7 +17,7 @@ const ROUNDS = 3;
 const RATE = 500;
 const SECONDS = 10;
 const HISTORY_EVENTS = 200_000;
-/** Elasticsearch still compiles itself during the first: it has taken half as much a second then. */
+/** Elasticsearch still compiles itself during the first, and takes half as much a second. */
 const HISTORY_WARMING_ROUNDS = 2;
 
 interface Servers {
