@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
@@ -21,8 +22,8 @@ export async function sharedClasses(
 ): Promise<readonly string[]> {
   const kept = join(installed, `classes-${jdk.build}.jsa`);
   if (!existsSync(kept)) {
-    // Two runs may do this at once, and one may be ended meanwhile.
-    const making = `${kept}.${process.pid}`;
+    // Several may do this at once, and one may be ended meanwhile.
+    const making = `${kept}.${randomUUID()}`;
     const args = [`-XX:ArchiveClassesAtExit=${making}`, ...how.args];
     try {
       await writeLaunch(folder, { ...how, args });
