@@ -6,8 +6,8 @@ import { consume } from './consumer.js';
 
 /**
  * The least that writes a history: a consumer of kafkajs that puts what it gets into Elasticsearch
- * as it is, by one `_bulk` each time. As the projection does, it rests between two, and has nothing
- * refreshed meanwhile. Works until its input ends, and tells how many events are there then.
+ * as it is, by one `_bulk` each time. As the projection does, it makes that searchable at once, and
+ * rests before the next. Works until its input ends, and tells how many events are there then.
  */
 interface Asked {
   readonly brokers: readonly string[];
@@ -39,6 +39,7 @@ const consumer = await consume(brokers, topic, `${topic}-indexer`, {
     if (errors) {
       throw new Error('Elasticsearch has refused some');
     }
+    await client.indices.refresh({ index });
     behind = Number(batch.offsetLag());
     await pause(GATHER_MS);
   },
@@ -47,7 +48,6 @@ process.stdout.write(`indexes ${topic}\n`);
 await once(process.stdin.resume(), 'end');
 await until('all is indexed', () => behind === 0, CATCH_UP_MS_MAX);
 await consumer.disconnect();
-await client.indices.refresh({ index });
 const { count } = await client.count({ index });
 process.stdout.write(`${JSON.stringify({ events: count })}\n`);
 process.exit(0);
